@@ -1,0 +1,86 @@
+/** The request log: one row for each attempt that counts (table `chat_logs`). @module */
+
+/** What is known of an attempt when its row is first written. */
+export interface LogInsert extends LogOutcome {
+  /** When the attempt's request arrived, epoch milliseconds. */
+  startedAtMs: number;
+  /** The model that the client asked for. */
+  name: string;
+  traceId: string;
+  providerId: number | null;
+  providerName: string;
+  providerModel: string;
+  /** Protocol of the request. */
+  style: string;
+  userAgent: string;
+  remoteIp: string;
+  /** 0 = admin token or no authentication. */
+  authKeyId: number;
+  sessionId: string;
+  /** Whether the bodies of this request are recorded. */
+  chatIo: boolean;
+  /** Attempt index within its request, from 0. */
+  retry: number;
+  /** From arrival to the choice of this attempt, nanoseconds. */
+  proxyTimeNs: number;
+  inputPrice: number;
+  cacheReadPrice: number;
+  outputPrice: number;
+  currency: string;
+}
+
+/** What is known of an attempt when it has ended. */
+export interface LogOutcome {
+  status: "running" | "success" | "error";
+  /** `completed`, `incomplete`, `client_gone` or a failure class; `""` while running. */
+  outcome: string;
+  /** HTTP status of the provider's answer; 0 = none. */
+  statusCode: number;
+  error: string;
+  /** From arrival to the first byte of the answer, nanoseconds. */
+  firstChunkTimeNs: number;
+  /** From the first byte to the end of the answer, nanoseconds. */
+  chunkTimeNs: number;
+  /** Completion tokens a second over the whole time. */
+  tps: number;
+  /** Bytes of the answer. */
+  size: number;
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+  cachedTokens: number;
+  audioTokens: number;
+  /** Where the token figures come from. */
+  usageSource: "measured" | "estimated" | "unknown";
+}
+
+/** The end of an attempt whose row was written while it ran. */
+export interface LogUpdate extends LogOutcome {
+  id: number;
+}
+
+/** A row as read back. */
+export interface LogRow extends Omit<LogInsert, "startedAtMs" | "status" | "usageSource"> {
+  id: number;
+  /** RFC 3339, with the offset as stored. */
+  createdAt: string;
+  updatedAt: string;
+  status: string;
+  /** `""` in rows of older programs. */
+  usageSource: string;
+  /** `admin` for key id 0, the key's name, or `""` when the key is gone. */
+  keyName: string;
+}
+
+/** Which rows to list: exact matches, combined with AND; a missing field does not filter. */
+export interface LogFilter {
+  id?: number;
+  providerName?: string;
+  name?: string;
+  status?: string;
+  style?: string;
+  providerModel?: string;
+  authKeyId?: number;
+  traceId?: string;
+  sessionId?: string;
+}

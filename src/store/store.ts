@@ -1,0 +1,96 @@
+/**
+ * The store: everything the rest of the program may ask of the database.
+ *
+ * Every call is asynchronous and runs on a database worker, never on the thread that serves requests. The
+ * interface holds plain typed rows and no SQL, so another database can serve it later (DESIGN.md, section 9).
+ *
+ * @module
+ */
+import type { Association, AssociationFields, AssociationPatch } from "./associations.ts";
+import type { LogFilter, LogInsert, LogRow, LogUpdate } from "./logs.ts";
+import type { Model, ModelFields, ModelFilter } from "./models.ts";
+import type { Page, PageRequest } from "./page.ts";
+import type { Provider, ProviderFields, ProviderFilter } from "./providers.ts";
+
+/** The database, as the rest of the program sees it. */
+export interface Store {
+  readonly providers: {
+    /** Live rows that match, newest id first. */
+    list(filter: ProviderFilter): Promise<Provider[]>;
+    get(id: number): Promise<Provider | null>;
+    /** @throws {NameTaken} when a live provider has this name. */
+    create(fields: ProviderFields): Promise<Provider>;
+    /** Replaces every field. `null` when no live row has this id. @throws {NameTaken} */
+    update(id: number, fields: ProviderFields): Promise<Provider | null>;
+    /** The operator's switch. `null` when no live row has this id. */
+    setEnabled(id: number, enabled: boolean): Promise<Provider | null>;
+    /** Soft-deletes the rows and their associations in one transaction; answers the ids that were live. */
+    remove(ids: readonly number[]): Promise<number[]>;
+  };
+  readonly models: {
+    /** All live rows, newest id first. */
+    list(): Promise<Model[]>;
+    page(filter: ModelFilter, page: PageRequest): Promise<Page<Model>>;
+    get(id: number): Promise<Model | null>;
+    /** The new row's `displayOrder` is the highest so far plus one. @throws {NameTaken} */
+    create(fields: ModelFields): Promise<Model>;
+    /** Replaces every field but the display order. `null` when no live row has this id. @throws {NameTaken} */
+    update(id: number, fields: ModelFields): Promise<Model | null>;
+    /** The i-th id of n gets display order n − i, in one transaction. Answers the ids that no live row has; then nothing was changed. */
+    reorder(ids: readonly number[]): Promise<{ updated: number; missing: number[] }>;
+    /** Soft-deletes the rows and their associations in one transaction; answers the ids that were live. */
+    remove(ids: readonly number[]): Promise<number[]>;
+  };
+  readonly associations: {
+    /** Live rows of one model, oldest id first, disabled ones included. */
+    ofModel(modelId: number): Promise<Association[]>;
+    get(id: number): Promise<Association | null>;
+    /** Created switched on. @throws {MissingReference} when the model or the provider is not live. */
+    create(fields: AssociationFields): Promise<Association>;
+    /** Replaces the given fields. `null` when no live row has this id. @throws {MissingReference} */
+    update(id: number, patch: AssociationPatch): Promise<Association | null>;
+    setEnabled(id: number, enabled: boolean): Promise<Association | null>;
+    /** Soft-deletes. `false` when no live row has this id. */
+    remove(id: number): Promise<boolean>;
+  };
+  readonly logs: {
+    page(filter: LogFilter, page: PageRequest): Promise<Page<LogRow>>;
+    /**
+     * Writes one batch in one transaction and answers the ids of the inserted rows, in their order.
+     * This is the recorder's only way into the database.
+     */
+    write(batch: { inserts: readonly LogInsert[]; updates: readonly LogUpdate[] }): Promise<number[]>;
+    /** Outcomes (`true` = success) of the latest ten finished attempts, oldest first. */
+    latestOutcomes(
+      of: { providerName: string; providerModel: string; modelName: string },
+    ): Promise<boolean[]>;
+    /** Ends rows that a killed process left `running`; answers how many. Called once at start. */
+    closeAbandoned(): Promise<number>;
+  };
+  /** Everything that routing needs, read in one transaction. */
+  routing(): Promise<RoutingRows>;
+  /** Resolves when the database answers; used by `/readyz`. */
+  ping(): Promise<void>;
+  /** Waits for what is under way, closes the file and ends the workers. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** All live rows that routing is made from. */
+export interface RoutingRows {
+  providers: Provider[];
+  models: Model[];
+  associations: Association[];
+}
+
+/** A live row already has this name. */
+export class NameTaken extends Error {
+  override readonly name = "NameTaken";
+}
+
+/** A row refers to another one that does not exist (any more). */
+export class MissingReference extends Error {
+  override readonly name = "MissingReference";
+  constructor(readonly field: string, readonly id: number) {
+    super(`${field} ${id} does not exist`);
+  }
+}
