@@ -1,8 +1,8 @@
-import "@hono/hono";
-import "@hono/zod-openapi";
-import "@logtape/logtape";
-import "@sinonjs/fake-timers";
-import "commander";
-import "fast-check";
-import "openai";
-import "zod";
+/**
+ * LLMIO, a gateway for LLM APIs: parse the command line, run the command.
+ *
+ * @module
+ */
+import { runProgram } from "./src/cli/program.ts";
+
+if (import.meta.main) Deno.exit(await runProgram(Deno.args));

@@ -14,3 +14,8 @@ export interface Page<Row> {
   /** Rows on all pages together. */
   total: number;
 }
+
+/** How many rows stand before the page. */
+export function offsetOf({ page, pageSize }: PageRequest): number {
+  return Math.max(0, page - 1) * pageSize;
+}

@@ -1,0 +1,199 @@
+/**
+ * The recorder: takes finished records from the request's way and writes them in batches. Nothing here can fail or
+ * slow a request: a locked or full database delays rows, it does not delay answers.
+ *
+ * @module
+ */
+import { getLogger } from "@logtape/logtape";
+import type { LogInsert, LogOutcome, LogUpdate } from "../store/logs.ts";
+
+/** What is known of an attempt when it begins. */
+export type AttemptStart = Omit<LogInsert, keyof LogOutcome>;
+
+/** Where batches go; answers the ids of the inserted rows in their order. */
+export type WriteBatch = (
+  batch: { inserts: readonly LogInsert[]; updates: readonly LogUpdate[] },
+) => Promise<number[]>;
+
+/** How the recorder works. */
+export interface RecorderOptions {
+  /** Longest time that a record waits for its batch, milliseconds. */
+  flushMs: number;
+  /** Records that may wait while the database does not take them. @default 200000 */
+  capacity?: number;
+}
+
+/** One attempt's row on its way into the database. Made by {@link Recorder.begin}. */
+export interface RecordedAttempt {
+  readonly start: AttemptStart;
+}
+
+/** Rows in one transaction: enough to be cheap, few enough to be quick. */
+const BATCH_ROWS = 500;
+/** Pauses after a failed write, milliseconds; the last one repeats. */
+const RETRY_AFTER_MS = [250, 500, 1_000, 2_000, 5_000];
+
+const RUNNING: LogOutcome = {
+  status: "running",
+  outcome: "",
+  statusCode: 0,
+  error: "",
+  firstChunkTimeNs: 0,
+  chunkTimeNs: 0,
+  tps: 0,
+  size: 0,
+  promptTokens: 0,
+  completionTokens: 0,
+  totalTokens: 0,
+  cachedTokens: 0,
+  audioTokens: 0,
+  usageSource: "unknown",
+};
+
+/** Writes attempts behind the requests' backs. */
+export class Recorder {
+  readonly #write: WriteBatch;
+  readonly #flushMs: number;
+  readonly #capacity: number;
+  readonly #log = getLogger(["llmio", "recorder"]);
+  #queue: Entry[] = [];
+  #timer: ReturnType<typeof setTimeout> | null = null;
+  #writing: Promise<void> | null = null;
+  #failures = 0;
+  #dropped = 0;
+  #closed = false;
+
+  constructor(write: WriteBatch, options: RecorderOptions) {
+    this.#write = write;
+    this.#flushMs = options.flushMs;
+    this.#capacity = options.capacity ?? 200_000;
+  }
+
+  /** Records that wait to be written. */
+  get waiting(): number {
+    return this.#queue.length;
+  }
+
+  /** Records that were given up because the database took none for too long. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  /**
+   * An attempt begins. If it still runs when its batch is written, its row says `running` and is completed later.
+   */
+  begin(start: AttemptStart): RecordedAttempt {
+    const entry = new Entry(start);
+    this.#enqueue(entry);
+    return entry;
+  }
+
+  /** An attempt has ended. Only the first end of an attempt counts. */
+  end(attempt: RecordedAttempt, outcome: LogOutcome): void {
+    const entry = attempt as Entry;
+    if (entry.outcome !== RUNNING) return;
+    entry.outcome = outcome;
+    if (!entry.queued) this.#enqueue(entry);
+  }
+
+  /** Writes all that waits. Resolves when it is in the database, or when the database refuses it. */
+  async flush(): Promise<void> {
+    this.#cancelTimer();
+    while (this.#writing !== null) await this.#writing;
+    let before = Infinity;
+    while (this.#queue.length > 0 && this.#queue.length < before) {
+      before = this.#queue.length;
+      await this.#run();
+    }
+  }
+
+  /** Writes all that waits and takes nothing more. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.flush();
+    this.#cancelTimer();
+    if (this.#queue.length > 0) {
+      this.#log.error("{count} log rows could not be written before the end", { count: this.#queue.length });
+    }
+  }
+
+  #enqueue(entry: Entry): void {
+    if (this.#queue.length >= this.#capacity) {
+      this.#dropped++;
+      if (this.#dropped === 1 || this.#dropped % 10_000 === 0) {
+        this.#log.error("the database takes no rows; {count} log rows were dropped", {
+          count: this.#dropped,
+        });
+      }
+      return;
+    }
+    entry.queued = true;
+    this.#queue.push(entry);
+    if (this.#queue.length >= BATCH_ROWS && this.#failures === 0) this.#startNow();
+    else this.#timer ??= setTimeout(() => this.#startNow(), this.#flushMs);
+  }
+
+  #startNow(): void {
+    this.#cancelTimer();
+    if (this.#writing === null) void this.#run();
+  }
+
+  #cancelTimer(): void {
+    if (this.#timer !== null) clearTimeout(this.#timer);
+    this.#timer = null;
+  }
+
+  /** Writes one batch; then arranges for the next one. Never rejects. */
+  #run(): Promise<void> {
+    this.#writing ??= this.#writeBatch().finally(() => {
+      this.#writing = null;
+      if (this.#queue.length > 0 && !this.#closed) this.#schedule();
+    });
+    return this.#writing;
+  }
+
+  #schedule(): void {
+    const pause = this.#failures > 0
+      ? RETRY_AFTER_MS[Math.min(this.#failures, RETRY_AFTER_MS.length) - 1] ?? 0
+      : this.#queue.length >= BATCH_ROWS
+      ? 0
+      : this.#flushMs;
+    this.#timer ??= setTimeout(() => this.#startNow(), pause);
+  }
+
+  async #writeBatch(): Promise<void> {
+    const batch = this.#queue.splice(0, BATCH_ROWS);
+    const fresh: Entry[] = [];
+    const inserts: LogInsert[] = [];
+    const updates: LogUpdate[] = [];
+    for (const entry of batch) {
+      entry.queued = false;
+      if (entry.id === null) {
+        fresh.push(entry);
+        inserts.push({ ...entry.start, ...entry.outcome });
+      } else updates.push({ ...entry.outcome, id: entry.id });
+    }
+    try {
+      const ids = await this.#write({ inserts, updates });
+      fresh.forEach((entry, i) => entry.id = ids[i] ?? null);
+      this.#failures = 0;
+    } catch (error) {
+      this.#failures++;
+      this.#log.warn("could not write {count} log rows, will try again: {reason}", {
+        count: batch.length,
+        reason: error instanceof Error ? error.message : String(error),
+      });
+      // What ended meanwhile is in the queue already.
+      const again = batch.filter((entry) => !entry.queued);
+      for (const entry of again) entry.queued = true;
+      this.#queue.unshift(...again);
+    }
+  }
+}
+
+class Entry implements RecordedAttempt {
+  id: number | null = null;
+  queued = false;
+  outcome: LogOutcome = RUNNING;
+  constructor(readonly start: AttemptStart) {}
+}

@@ -1,0 +1,73 @@
+/**
+ * The admin API: `/api`, JSON, llmio's envelope.
+ *
+ * @module
+ */
+import { Hono } from "@hono/hono";
+import type { Context } from "@hono/hono";
+import { OpenAPIHono } from "@hono/zod-openapi";
+import { getLogger } from "@logtape/logtape";
+import { requireAdminToken } from "../access/admin_token.ts";
+import { requireLoopbackHost } from "../access/host_guard.ts";
+import { associationRoutes } from "./associations.ts";
+import type { AdminContext, AdminDependencies } from "./context.ts";
+import { failure, Fault } from "./envelope.ts";
+import { logRoutes } from "./logs.ts";
+import { modelRoutes } from "./models.ts";
+import { openapiRoutes } from "./openapi.ts";
+import { providerRoutes } from "./providers.ts";
+import { answerUnmatched } from "./unmatched.ts";
+import { versionRoutes } from "./version.ts";
+import { Writes } from "./writes.ts";
+
+const log = getLogger(["llmio", "admin"]);
+
+/**
+ * The admin API as an app to mount: `server.route("/api", adminApp(…))`.
+ *
+ * Its routes live in an app of their own, because a mounted app's answers to unknown paths and its reading of
+ * trailing slashes would be those of the app that it is mounted in.
+ */
+export function adminApp(dependencies: AdminDependencies): Hono {
+  const routes = adminRoutes(dependencies);
+  return new Hono().all("*", (c) => routes.fetch(c.req.raw, c.env as object));
+}
+
+/** The routes themselves, with whole paths (`/api/providers`). */
+export function adminRoutes(dependencies: AdminDependencies): OpenAPIHono {
+  const context: AdminContext = {
+    ...dependencies,
+    onRoutingChange: () => dependencies.onRoutingChange(),
+    now: () => dependencies.now(),
+    listModels: (provider) => dependencies.listModels(provider),
+    writes: new Writes(() => dependencies.onRoutingChange()),
+  };
+  const app = new OpenAPIHono({ strict: false });
+  app.use(keepFromCaches);
+  app.use(context.token === null ? requireLoopbackHost() : requireAdminToken(context.token));
+  versionRoutes(app, context);
+  providerRoutes(app, context);
+  modelRoutes(app, context);
+  associationRoutes(app, context);
+  logRoutes(app, context);
+  openapiRoutes(app, context);
+  app.notFound((c) => answerUnmatched(c, app));
+  app.onError(answerError);
+  return app;
+}
+
+/** Answers name providers, prices and masks: they belong into no cache. */
+async function keepFromCaches(c: Context, next: () => Promise<void>): Promise<void> {
+  await next();
+  c.header("Cache-Control", "no-store");
+}
+
+/** Turns what a handler threw into an answer. The text of an unforeseen error may hold anything, so it is only logged. */
+function answerError(error: Error, c: Context): Response {
+  if (error instanceof Fault) {
+    if (error.status >= 500) log.warn("{message}", { message: error.message, error: error.cause });
+    return failure(c, error);
+  }
+  log.error("Admin request failed: {method} {path}", { method: c.req.method, path: c.req.path, error });
+  return failure(c, new Fault(500, "Internal error; the log says more"));
+}

@@ -1,0 +1,135 @@
+/** Providers as the admin API shows and takes them. @module */
+import { z } from "@hono/zod-openapi";
+import { maskConfig, mergeConfig } from "../access/config_secrets.ts";
+import { setTextMember } from "../access/json_text.ts";
+import type { Merged } from "../access/secrets.ts";
+import { maskUrl, mergeUrl } from "../access/url_secrets.ts";
+import { parseProviderConfig, PROVIDER_TYPES } from "../protocols/provider_config.ts";
+import type { Provider, ProviderFields } from "../store/providers.ts";
+import { fieldNames } from "./body.ts";
+import { Fault } from "./envelope.ts";
+import { linkField, must, nameField, textField } from "./fields.ts";
+import { rowHead, rowHeadShape } from "./rows.ts";
+
+const shape = {
+  name: nameField("Unique name."),
+  type: z.enum(PROVIDER_TYPES, must(`one of ${PROVIDER_TYPES.join(", ")}`)).openapi({
+    description: "Wire protocol.",
+  }),
+  config: z.string(must("a string that holds a JSON object")).max(
+    100_000,
+    "must not be longer than 100000 characters",
+  )
+    .openapi({
+      description:
+        "JSON text: base_url, and api_key or api_keys (strings or objects with key, name, weight), " +
+        "key_policy, version, beta, check_model. Reads show keys masked; a mask sent back or a key left out keeps " +
+        'the stored key, "" or null removes it.',
+      example: '{"base_url":"https://api.openai.com/v1","api_key":"sk-…"}',
+    }),
+  console: linkField("Link to the vendor's console."),
+  proxy: textField("HTTP or SOCKS5 proxy URL for calls to this provider.").transform((text) => text.trim()),
+  error_matcher: textField("Texts, one a line or separated by `;`, that turn a 200 answer into a failure."),
+  enabled: z.boolean(must("true or false")).openapi({ description: "The operator's switch." }),
+};
+
+/** Body of `POST /api/providers`. */
+export const providerCreate = z.strictObject({
+  ...shape,
+  console: shape.console.default(""),
+  proxy: shape.proxy.default(""),
+  error_matcher: shape.error_matcher.default(""),
+  enabled: shape.enabled.default(true),
+}).openapi("ProviderCreate");
+
+/** Body of `PUT /api/providers/:id`; a field left out keeps its value. */
+export const providerUpdate = z.strictObject(shape).partial().openapi("ProviderUpdate");
+
+/** Members of both bodies. */
+export const providerNames = fieldNames(providerUpdate);
+
+/** Schema of {@linkcode providerRow}. */
+export const providerSchema = z.object({
+  ...rowHeadShape,
+  Name: z.string(),
+  Type: z.string(),
+  Config: z.string().openapi({ description: "JSON text with its secrets masked." }),
+  Console: z.string(),
+  Proxy: z.string(),
+  ErrorMatcher: z.string(),
+  Enabled: z.boolean(),
+}).openapi("Provider");
+
+/** A provider as llmio's clients read it, without its secrets. */
+export function providerRow(provider: Provider): z.output<typeof providerSchema> {
+  return {
+    ...rowHead(provider),
+    Name: provider.name,
+    Type: provider.type,
+    Config: maskConfig(provider.config),
+    Console: maskUrl(provider.console),
+    Proxy: maskUrl(provider.proxy),
+    ErrorMatcher: provider.errorMatcher,
+    Enabled: provider.enabled,
+  };
+}
+
+/** A provider that nothing is stored of yet. */
+export const NEW_PROVIDER: ProviderFields = {
+  name: "",
+  type: "",
+  config: "",
+  console: "",
+  proxy: "",
+  errorMatcher: "",
+};
+
+/**
+ * What to store when the sent fields are written over the stored ones: masks replaced, the base URL normalised.
+ *
+ * @throws {Fault} when the result is not usable.
+ */
+export function mergedProvider(
+  stored: ProviderFields,
+  sent: z.output<typeof providerUpdate>,
+): ProviderFields {
+  const type = sent.type ?? stored.type;
+  const isReconfigured = sent.config !== undefined || type !== stored.type;
+  return {
+    name: sent.name ?? stored.name,
+    type,
+    // Text that nobody touches stays as it is, even if an older program stored it unusable.
+    config: isReconfigured ? mergedConfig(type, stored.config, sent.config ?? stored.config) : stored.config,
+    console: mergedUrl(stored.console, sent.console, "console"),
+    proxy: mergedProxy(stored.proxy, sent.proxy),
+    errorMatcher: sent.error_matcher ?? stored.errorMatcher,
+  };
+}
+
+function mergedConfig(type: string, stored: string, sent: string): string {
+  const merged = sent === stored ? sent : accepted(mergeConfig(stored, sent));
+  const parsed = parseProviderConfig(type, merged);
+  if (!parsed.ok) throw new Fault(400, `Invalid request body: config: ${parsed.reason}`);
+  return setTextMember(merged, "base_url", parsed.config.baseUrl);
+}
+
+function mergedUrl(stored: string, sent: string | undefined, field: string): string {
+  return sent === undefined ? stored : accepted(mergeUrl(stored, sent, field));
+}
+
+function mergedProxy(stored: string, sent: string | undefined): string {
+  const proxy = mergedUrl(stored, sent, "proxy");
+  if (sent === undefined || proxy === "") return proxy;
+  // A host is required: `http:///x` would be mended to something that was not meant.
+  const hasHost = /^(?:https?|socks5):\/\/[^/?#\\\s]+\/?$/i.test(proxy) && URL.canParse(proxy);
+  if (hasHost) return proxy;
+  throw new Fault(
+    400,
+    "Invalid request body: proxy must be a URL such as http://host:8080, https://… or socks5://…",
+  );
+}
+
+function accepted(merged: Merged): string {
+  if (!merged.ok) throw new Fault(400, `Invalid request body: ${merged.reason}`);
+  return merged.text;
+}

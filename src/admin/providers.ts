@@ -1,0 +1,189 @@
+/** Routes of providers. @module */
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { mask } from "../access/secrets.ts";
+import { DEFAULT_ANTHROPIC_VERSION, parseProviderConfig } from "../protocols/provider_config.ts";
+import { NameTaken } from "../store/store.ts";
+import { changedFields, readFields, validFields } from "./body.ts";
+import type { AdminContext, UpstreamModel } from "./context.ts";
+import { Fault, success } from "./envelope.ts";
+import {
+  mergedProvider,
+  NEW_PROVIDER,
+  providerCreate,
+  providerNames,
+  providerRow,
+  providerSchema,
+  providerUpdate,
+} from "./provider_fields.ts";
+import { pathId, textQuery } from "./query.ts";
+import { route } from "./route.ts";
+import { switchNames, switchSchema, wantedState } from "./status_switch.ts";
+
+const tag = "providers";
+
+/** In llmio's order: the web UI takes the first one as the default of a new provider. */
+const TEMPLATES = [
+  { type: "openai", config: { base_url: "https://api.openai.com/v1", api_key: "YOUR_API_KEY" } },
+  {
+    type: "gemini",
+    config: { base_url: "https://generativelanguage.googleapis.com/v1beta", api_key: "YOUR_GEMINI_API_KEY" },
+  },
+  { type: "openai-res", config: { base_url: "https://api.openai.com/v1", api_key: "YOUR_API_KEY" } },
+  {
+    type: "anthropic",
+    config: {
+      base_url: "https://api.anthropic.com/v1",
+      api_key: "YOUR_API_KEY",
+      version: DEFAULT_ANTHROPIC_VERSION,
+    },
+  },
+].map(({ type, config }) => ({ type, template: JSON.stringify(config, null, "\t") }));
+
+const templateSchema = z.object({ type: z.string(), template: z.string() });
+const upstreamModelSchema = z.object({
+  id: z.string(),
+  object: z.string(),
+  created: z.int(),
+  owned_by: z.string(),
+});
+
+/** Registers the routes. */
+export function providerRoutes(app: OpenAPIHono, context: AdminContext): void {
+  readRoutes(app, context);
+  writeRoutes(app, context);
+}
+
+function readRoutes(app: OpenAPIHono, { store, listModels }: AdminContext): void {
+  route(app, {
+    method: "get",
+    path: "/providers/template",
+    tag,
+    summary: "Configs to start from, one a type",
+    data: z.array(templateSchema),
+  }, (c) => success(c, TEMPLATES));
+
+  route(app, {
+    method: "get",
+    path: "/providers",
+    tag,
+    summary: "All providers, newest first",
+    query: z.object({ name: textQuery("Part of the name."), type: textQuery("The type.") }),
+    data: z.array(providerSchema),
+  }, async (c, { name, type }) => {
+    const filter = { ...(name === undefined ? {} : { name }), ...(type === undefined ? {} : { type }) };
+    return success(c, (await store.providers.list(filter)).map(providerRow));
+  });
+
+  route(app, {
+    method: "get",
+    path: "/providers/models/{id}",
+    tag,
+    summary: "The models that the provider itself lists now",
+    data: z.array(upstreamModelSchema),
+    faults: [404, 422, 502],
+  }, async (c) => {
+    const provider = found(await store.providers.get(pathId(c)));
+    const parsed = parseProviderConfig(provider.type, provider.config);
+    if (!parsed.ok) throw new Fault(422, `Failed to get models: ${parsed.reason}`);
+    try {
+      return success(c, (await listModels(provider)).map(upstreamModel));
+    } catch (error) {
+      const secrets = parsed.config.keys.map(({ secret }) => secret);
+      throw new Fault(502, `Failed to get models: ${withoutSecrets(error, secrets)}`);
+    }
+  });
+}
+
+function writeRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
+  route(app, {
+    method: "post",
+    path: "/providers",
+    tag,
+    summary: "Add a provider",
+    body: providerCreate,
+    data: providerSchema,
+    faults: [409],
+  }, async (c) => {
+    const sent = validFields(providerCreate, await readFields(c, providerNames));
+    const fields = mergedProvider(NEW_PROVIDER, sent);
+    const created = await writes.run(async () => {
+      const row = await unlessTaken(store.providers.create(fields));
+      return sent.enabled ? row : found(await store.providers.setEnabled(row.id, false));
+    });
+    return success(c, providerRow(created));
+  });
+
+  route(app, {
+    method: "put",
+    path: "/providers/{id}",
+    tag,
+    summary: "Change a provider; a field left out keeps its value",
+    body: providerUpdate,
+    data: providerSchema,
+    faults: [404, 409],
+  }, async (c) => {
+    const id = pathId(c);
+    const fields = await readFields(c, providerNames);
+    const updated = await writes.run(async () => {
+      const stored = found(await store.providers.get(id));
+      const sent = validFields(providerUpdate, changedFields(fields, providerRow(stored), providerNames));
+      if (Object.keys(sent).length === 0) return stored;
+      const row = await unlessTaken(store.providers.update(id, mergedProvider(stored, sent)));
+      return found(sent.enabled === undefined ? row : await store.providers.setEnabled(id, sent.enabled));
+    });
+    return success(c, providerRow(updated));
+  });
+
+  route(app, {
+    method: "patch",
+    path: "/providers/{id}/status",
+    tag,
+    summary: "Switch a provider on or off",
+    body: switchSchema,
+    data: providerSchema,
+    faults: [404],
+  }, async (c) => {
+    const id = pathId(c);
+    const enabled = wantedState(await readFields(c, switchNames));
+    if (enabled === null) throw new Fault(400, "Invalid request body: status is required, true or false");
+    return success(c, providerRow(found(await writes.run(() => store.providers.setEnabled(id, enabled)))));
+  });
+
+  route(app, {
+    method: "delete",
+    path: "/providers/{id}",
+    tag,
+    summary: "Delete a provider and its associations",
+    faults: [404],
+  }, async (c) => {
+    const id = pathId(c);
+    const removed = await writes.run(() => store.providers.remove([id]));
+    if (removed.length === 0) throw new Fault(404, "Provider not found");
+    return success(c);
+  });
+}
+
+function found<Row>(row: Row | null): Row {
+  if (row === null) throw new Fault(404, "Provider not found");
+  return row;
+}
+
+async function unlessTaken<Row>(writing: Promise<Row>): Promise<Row> {
+  try {
+    return await writing;
+  } catch (error) {
+    if (error instanceof NameTaken) throw new Fault(409, "Provider already exists");
+    throw error;
+  }
+}
+
+/** Only the documented members: what else a vendor lists is not ours to pass on. */
+function upstreamModel({ id, object, created, owned_by }: UpstreamModel): UpstreamModel {
+  return { id, object, created, owned_by };
+}
+
+/** A vendor's error text can repeat the key that was sent. */
+function withoutSecrets(error: unknown, secrets: readonly string[]): string {
+  const text = error instanceof Error ? error.message : String(error);
+  return secrets.reduce((clean, secret) => clean.replaceAll(secret, mask(secret)), text);
+}

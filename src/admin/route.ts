@@ -1,0 +1,92 @@
+/** One route: its handler and its documentation, declared in one place so that neither can be forgotten. @module */
+import type { Context } from "@hono/hono";
+import { bodyLimit } from "@hono/hono/body-limit";
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { BODY_LIMIT_BYTES } from "./body.ts";
+import { failure, failureSchema, Fault, type FaultStatus, successSchema } from "./envelope.ts";
+import { validQuery } from "./query.ts";
+
+/** What a route is. */
+export interface RouteDescription<Query extends z.ZodObject> {
+  readonly method: "get" | "post" | "put" | "patch" | "delete";
+  /** OpenAPI form, below `/api`: `/providers/{id}`. */
+  readonly path: string;
+  readonly tag: string;
+  readonly summary: string;
+  readonly query?: Query;
+  /** Schema of the body, for the documentation; the handler reads and validates it. */
+  readonly body?: z.ZodType;
+  /** Schema of `data`; without it the answer has none. */
+  readonly data?: z.ZodType;
+  /** Statuses that this route refuses with, beside the ones that every route has. */
+  readonly faults?: readonly FaultStatus[];
+}
+
+/** Where the admin API lives. */
+export const BASE_PATH = "/api";
+
+const FAULT_MEANINGS: Readonly<Record<FaultStatus, string>> = {
+  400: "A parameter or field is malformed",
+  401: "The admin token is missing or wrong",
+  403: "Without a token: the request does not come from this machine",
+  404: "No such row",
+  405: "The path has no such method",
+  409: "The name is taken",
+  413: "The body is larger than 1 MiB",
+  415: "The body is encoded",
+  422: "The request is well-formed but refers to something that is not there or cannot be used",
+  500: "Internal failure",
+  502: "The provider could not be asked",
+};
+
+/** Registers a route and its documentation. */
+export function route<Query extends z.ZodObject = z.ZodObject>(
+  app: OpenAPIHono,
+  description: RouteDescription<Query>,
+  handler: (c: Context, query: z.output<Query>) => Promise<Response> | Response,
+): void {
+  const { method, path, query, body } = description;
+  app.openAPIRegistry.registerPath({
+    method,
+    path: BASE_PATH + path,
+    tags: [description.tag],
+    summary: description.summary,
+    security: [{ adminToken: [] }],
+    request: {
+      ...(path.includes("{id}") ? { params: z.object({ id: z.int().min(1) }) } : {}),
+      ...(query === undefined ? {} : { query }),
+      ...(body === undefined ? {} : { body: { required: true, content: json(body) } }),
+    },
+    responses: responses(description),
+  });
+  const schema = query ?? z.object({}) as z.ZodObject as Query;
+  app.on(
+    method.toUpperCase(),
+    BASE_PATH + path.replaceAll(/\{(\w+)\}/g, ":$1"),
+    bodyLimit({ maxSize: BODY_LIMIT_BYTES, onError: tooLarge }),
+    async (c) => await handler(c, validQuery(c, schema)),
+  );
+}
+
+function responses<Query extends z.ZodObject>(
+  { path, query, body, data, faults = [] }: RouteDescription<Query>,
+) {
+  const statuses = new Set<FaultStatus>([401, 403, 500, ...faults]);
+  if (path.includes("{id}") || query !== undefined) statuses.add(400);
+  if (body !== undefined) { for (const status of [400, 413, 415] as const) statuses.add(status); }
+  const refusals = [...statuses].sort().map((status) =>
+    [String(status), { description: FAULT_MEANINGS[status], content: json(failureSchema) }] as const
+  );
+  return {
+    200: { description: "Success", content: json(successSchema(data)) },
+    ...Object.fromEntries(refusals),
+  };
+}
+
+function json(schema: z.ZodType) {
+  return { "application/json": { schema } };
+}
+
+function tooLarge(c: Context): Response {
+  return failure(c, new Fault(413, "Invalid request body: it is larger than 1 MiB"));
+}

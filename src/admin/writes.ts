@@ -1,0 +1,36 @@
+/** Writes that change routing, one after another. @module */
+import { Fault } from "./envelope.ts";
+
+/**
+ * Runs writes one at a time and puts each in force before it is answered.
+ *
+ * A write reads the stored row, merges what was sent into it and stores the whole; two at once would lose one.
+ */
+export class Writes {
+  #last: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly onRoutingChange: () => Promise<void>) {}
+
+  /** Runs one write when the ones before it are done. */
+  run<T>(write: () => Promise<T>): Promise<T> {
+    const result = this.#last.then(write).then(async (value) => {
+      await this.#putInForce();
+      return value;
+    });
+    this.#last = result.catch(() => {});
+    return result;
+  }
+
+  async #putInForce(): Promise<void> {
+    try {
+      await this.onRoutingChange();
+    } catch (cause) {
+      const fault = new Fault(
+        500,
+        "The change is stored but not in force: routing could not be reloaded; see the log",
+      );
+      fault.cause = cause;
+      throw fault;
+    }
+  }
+}

@@ -1,0 +1,227 @@
+/** One attempt: one call to one candidate, up to the moment when its answer is known to be one. @module */
+import type { Outcome } from "../failover/outcome.ts";
+import type { AnswerReading, WireProtocol } from "../protocols/protocol.ts";
+import { CallTimer } from "./call_timer.ts";
+import type { Deadlines } from "./deadlines.ts";
+import { type Gate, readUntilOutput, StreamPump } from "./relay.ts";
+import { BodyRefused } from "./request_body.ts";
+import type { Target } from "./routing_table.ts";
+import { StreamTap } from "./stream_tap.ts";
+import { buildCall, type ClientBody } from "./upstream_request.ts";
+import { outcomeOfThrown, type UpstreamCall, type Upstreams } from "./upstream.ts";
+import { AnswerTooLarge, encodingsOf, judgeAnswer, readAnswer } from "./whole_answer.ts";
+
+/** What an attempt works with. */
+export interface AttemptInput {
+  readonly protocol: WireProtocol;
+  readonly target: Target;
+  readonly secret: string;
+  readonly body: ClientBody;
+  readonly clientHeaders: Headers;
+  readonly userAgent: string;
+  /** Ends this attempt only. */
+  readonly abort: AbortController;
+  /** Longest wait for the answer (a stream: for its headers), milliseconds. */
+  readonly waitMs: number;
+  /** Without a commit until then the attempt is over, epoch milliseconds. */
+  readonly commitBefore: number;
+  /** Longest silence of a stream, milliseconds. */
+  readonly idleMs: number;
+}
+
+/** What attempts share. */
+export interface AttemptTools {
+  readonly upstreams: Upstreams;
+  readonly deadlines: Deadlines;
+  /** Associations whose provider refuses to be asked for a stream's usage. */
+  readonly unmetered: Set<number>;
+}
+
+/** An answer that may be passed on although it is no success. */
+export interface PassableAnswer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Uint8Array<ArrayBuffer>;
+}
+
+/** How an attempt has gone. */
+export type AttemptResult =
+  | {
+    readonly type: "whole";
+    readonly response: Response;
+    readonly body: Uint8Array<ArrayBuffer>;
+    readonly reading: AnswerReading;
+    /** `performance.now()` of the first byte. */
+    readonly firstByteAt: number;
+  }
+  | {
+    readonly type: "stream";
+    readonly response: Response;
+    readonly pump: StreamPump;
+    readonly gate: Extract<Gate, { open: true }>;
+  }
+  | {
+    readonly type: "failed";
+    readonly outcome: Outcome;
+    readonly statusCode: number;
+    /** The provider's own answer, when it gave one. */
+    readonly answer: PassableAnswer | null;
+  };
+
+/** Calls one candidate. Never throws: whatever happens is an outcome. */
+export async function attempt(input: AttemptInput, tools: AttemptTools): Promise<AttemptResult> {
+  const meter = !tools.unmetered.has(input.target.associationId);
+  try {
+    const { call, metered } = buildCall({ ...input, meter });
+    const result = await callOnce(call, metered, input, tools);
+    if (!metered || !isMeteringRefusal(result, input.protocol)) return result;
+    // A strict provider refuses what the gateway has added; the client's own request is not at fault.
+    const plain = buildCall({ ...input, meter: false });
+    const second = await callOnce(plain.call, false, input, tools);
+    if (second.type !== "failed") tools.unmetered.add(input.target.associationId);
+    return second;
+  } catch (error) {
+    return {
+      type: "failed",
+      outcome: { type: "gateway_fault", detail: describe(error) },
+      statusCode: 0,
+      answer: null,
+    };
+  }
+}
+
+async function callOnce(
+  call: UpstreamCall,
+  metered: boolean,
+  input: AttemptInput,
+  tools: AttemptTools,
+): Promise<AttemptResult> {
+  const timer = new CallTimer(tools.deadlines, input.abort);
+  let response: Response | null = null;
+  let streaming = false;
+  try {
+    timer.arm("headers", Math.min(Date.now() + input.waitMs, input.commitBefore));
+    response = await tools.upstreams.send(call, input.abort.signal);
+    if (response.ok && response.body !== null && isEventStream(response)) {
+      streaming = true;
+      return await openStream(response, response.body, metered, timer, input);
+    }
+    timer.arm("body", Math.min(Date.now() + input.waitMs, input.commitBefore));
+    return await takeWhole(response, input);
+  } catch (error) {
+    await response?.body?.cancel().catch(() => {});
+    return failed(outcomeOfBody(error, input.abort.signal), response?.status ?? 0);
+  } finally {
+    if (!streaming) timer.clear();
+  }
+}
+
+async function openStream(
+  response: Response,
+  body: ReadableStream<Uint8Array>,
+  metered: boolean,
+  timer: CallTimer,
+  input: AttemptInput,
+): Promise<AttemptResult> {
+  const pump = new StreamPump({
+    body: decodedStream(response, body),
+    tap: new StreamTap(input.protocol, metered),
+    abort: input.abort,
+    timer,
+    idleMs: input.idleMs,
+    commitBefore: input.commitBefore,
+  });
+  const gate = await readUntilOutput(pump);
+  if (gate.open) return { type: "stream", response, pump, gate };
+  timer.clear();
+  return failed(gate.outcome, response.status);
+}
+
+async function takeWhole(response: Response, input: AttemptInput): Promise<AttemptResult> {
+  const body = await readAnswer(response);
+  const firstByteAt = performance.now();
+  const contentType = response.headers.get("content-type") ?? "";
+  if (!response.ok) {
+    const text = new TextDecoder().decode(body.subarray(0, 4096));
+    return {
+      type: "failed",
+      outcome: {
+        type: "answer",
+        protocol: input.protocol.protocol,
+        status: response.status,
+        headers: response.headers,
+        contentType,
+        body: parseLoosely(body),
+        text,
+      },
+      statusCode: response.status,
+      answer: { status: response.status, headers: response.headers, body },
+    };
+  }
+  const judged = judgeAnswer(body, contentType, input.protocol, input.target.errorMatcher);
+  if (!judged.good) return failed(judged.outcome, response.status);
+  return { type: "whole", response, body, reading: judged.reading, firstByteAt };
+}
+
+/** A stream that the provider has compressed although it was asked not to. */
+function decodedStream(response: Response, body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  let stream = body;
+  for (const coding of encodingsOf(response).reverse()) {
+    const format = coding === "x-gzip" ? "gzip" : coding;
+    // Throws for formats that the runtime cannot undo; then the answer is unreadable, and so a bad one.
+    const decoder = new DecompressionStream(format as CompressionFormat);
+    stream = byteStream(stream.pipeThrough(decoder as ReadableWritablePair<Uint8Array, Uint8Array>));
+  }
+  return stream;
+}
+
+/** The same bytes as a byte stream, which can be read into a buffer of one's own. */
+function byteStream(source: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
+  const reader = source.getReader();
+  return new ReadableStream({
+    type: "bytes",
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (done) {
+        controller.close();
+        controller.byobRequest?.respond(0);
+      } else controller.enqueue(new Uint8Array(value));
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+}
+
+function failed(outcome: Outcome, statusCode: number): AttemptResult {
+  return { type: "failed", outcome, statusCode, answer: null };
+}
+
+function outcomeOfBody(error: unknown, signal: AbortSignal): Outcome {
+  if (error instanceof AnswerTooLarge) {
+    return { type: "bad_answer", what: "too_large", detail: error.message };
+  }
+  if (error instanceof BodyRefused) {
+    return { type: "bad_answer", what: "not_json", detail: `the answer cannot be decoded: ${error.message}` };
+  }
+  return outcomeOfThrown(error, signal);
+}
+
+function isMeteringRefusal(result: AttemptResult, protocol: WireProtocol): boolean {
+  return result.type === "failed" && result.outcome.type === "answer" &&
+    protocol.refusesMetering(result.statusCode, result.outcome.text);
+}
+
+function isEventStream(response: Response): boolean {
+  return /^\s*text\/event-stream\b/i.test(response.headers.get("content-type") ?? "");
+}
+
+function parseLoosely(body: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(body));
+  } catch {
+    return null;
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

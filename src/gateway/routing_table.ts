@@ -1,0 +1,185 @@
+/**
+ * The routing table: everything that a request is routed by, in memory and immutable. It is built anew from the
+ * database's rows after each change and swapped whole, so a request never sees half of a change.
+ *
+ * @module
+ */
+import type { Route, RouteKey } from "../failover/candidates.ts";
+import type { Upstream } from "../protocols/protocol.ts";
+import { isProviderType, parseProviderConfig, type ProviderConfig } from "../protocols/provider_config.ts";
+import type { Association } from "../store/associations.ts";
+import type { Model } from "../store/models.ts";
+import type { Provider } from "../store/providers.ts";
+import type { RoutingRows } from "../store/store.ts";
+
+/** A public model and who serves it. */
+export interface RoutedModel {
+  readonly id: number;
+  readonly name: string;
+  /** When the model was made, epoch seconds. */
+  readonly created: number;
+  /** Attempts in total. */
+  readonly maxAttempts: number;
+  /** Milliseconds; `Infinity` = no limit. */
+  readonly timeOutMs: number;
+  readonly strategy: string;
+  readonly breaker: boolean;
+  /** All associations that could be routed to, the switched-off ones included. */
+  readonly routes: readonly Route[];
+}
+
+/** What a call through one association needs beyond the choice of it. */
+export interface Target {
+  readonly associationId: number;
+  readonly providerId: number;
+  readonly providerName: string;
+  readonly providerModel: string;
+  readonly upstream: Upstream;
+  /** Proxy URL; `""` = none. */
+  readonly proxy: string;
+  /** Texts that turn a 200 answer into a failure, lower-cased. */
+  readonly errorMatcher: readonly string[];
+  readonly withHeader: boolean;
+  readonly customerHeaders: readonly (readonly [string, string])[];
+  /** Path and JSON text of each field that the operator forces. */
+  readonly extraBody: readonly (readonly [string, string])[];
+  readonly inputPrice: number;
+  readonly cacheReadPrice: number;
+  readonly outputPrice: number;
+  readonly currency: string;
+  secretOf(keyId: string): string;
+}
+
+/** A row that cannot be routed to, and why. */
+export interface RoutingProblem {
+  readonly providerId: number;
+  readonly providerName: string;
+  readonly reason: string;
+}
+
+/** The table. */
+export interface RoutingTable {
+  model(name: string): RoutedModel | undefined;
+  /** All models, oldest id first. */
+  readonly models: readonly RoutedModel[];
+  target(associationId: number): Target | undefined;
+  readonly problems: readonly RoutingProblem[];
+}
+
+/** Id of the one key of a provider that needs none. */
+export const KEYLESS = "none";
+
+/** Builds the table. Rows that cannot be used are left out and named in `problems`; they never fail the rest. */
+export function buildRoutingTable(rows: RoutingRows): RoutingTable {
+  const problems: RoutingProblem[] = [];
+  const providers = new Map<number, RoutedProvider>();
+  for (const row of rows.providers) {
+    const parsed = parseProviderConfig(row.type, row.config);
+    if (parsed.ok) {
+      providers.set(row.id, { row, config: parsed.config, routeKeys: routeKeysOf(row.id, parsed.config) });
+    } else problems.push({ providerId: row.id, providerName: row.name, reason: parsed.reason });
+  }
+  const byModel = Map.groupBy(rows.associations, (association) => association.modelId);
+  const targets = new Map<number, Target>();
+  const models: RoutedModel[] = [];
+  for (const row of [...rows.models].sort((a, b) => a.id - b.id)) {
+    const routes: Route[] = [];
+    for (const association of byModel.get(row.id) ?? []) {
+      const provider = providers.get(association.providerId);
+      if (provider === undefined || !isProviderType(provider.row.type)) continue;
+      routes.push(routeOf(association, provider, provider.row.type, row.breaker));
+      targets.set(association.id, targetOf(association, provider));
+    }
+    models.push(routedModel(row, routes));
+  }
+  // Of two rows with one name, which only old programs made, the older one counts, as it did there.
+  const byName = new Map([...models].reverse().map((model) => [model.name, model]));
+  return {
+    model: (name) => byName.get(name),
+    models,
+    target: (associationId) => targets.get(associationId),
+    problems,
+  };
+}
+
+interface RoutedProvider {
+  readonly row: Provider;
+  readonly config: ProviderConfig;
+  readonly routeKeys: readonly RouteKey[];
+}
+
+function routeKeysOf(providerId: number, config: ProviderConfig): RouteKey[] {
+  const keys = config.keys.map((key) => ({ id: stateKey(providerId, key.id), weight: key.weight }));
+  return keys.length > 0 ? keys : [{ id: stateKey(providerId, KEYLESS), weight: 1 }];
+}
+
+/** The same secret under two providers has two states. */
+function stateKey(providerId: number, keyId: string): string {
+  return `${providerId}:${keyId}`;
+}
+
+function routedModel(row: Model, routes: readonly Route[]): RoutedModel {
+  return {
+    id: row.id,
+    name: row.name,
+    created: Math.floor(Date.parse(row.createdAt) / 1000) || 0,
+    // Rows of older programs may hold 0, with which no request could ever be served.
+    maxAttempts: Math.max(1, row.maxRetry),
+    timeOutMs: row.timeOutSeconds > 0 ? row.timeOutSeconds * 1000 : Infinity,
+    strategy: row.strategy,
+    breaker: row.breaker,
+    routes,
+  };
+}
+
+function routeOf(
+  association: Association,
+  provider: RoutedProvider,
+  protocol: Route["protocol"],
+  breaker: boolean,
+): Route {
+  return {
+    associationId: association.id,
+    modelId: association.modelId,
+    providerId: provider.row.id,
+    providerName: provider.row.name,
+    protocol,
+    providerModel: association.providerModel,
+    weight: association.weight,
+    enabled: provider.row.enabled && association.status !== false,
+    tools: association.toolCall === true,
+    structuredOutput: association.structuredOutput === true,
+    image: association.image === true,
+    breaker,
+    keys: provider.routeKeys,
+    keyPolicy: provider.config.keyPolicy,
+  };
+}
+
+function targetOf(association: Association, { row, config }: RoutedProvider): Target {
+  const secrets = new Map(config.keys.map((key) => [stateKey(row.id, key.id), key.secret]));
+  return {
+    associationId: association.id,
+    providerId: row.id,
+    providerName: row.name,
+    providerModel: association.providerModel,
+    upstream: { baseUrl: config.baseUrl, version: config.version },
+    proxy: row.proxy.trim(),
+    errorMatcher: matcherRules(row.errorMatcher),
+    withHeader: association.withHeader === true,
+    customerHeaders: Object.entries(association.customerHeaders ?? {}),
+    extraBody: Object.entries(association.extraBody ?? {}).map((
+      [path, value],
+    ) => [path, JSON.stringify(value)]),
+    inputPrice: association.inputPrice ?? 0,
+    cacheReadPrice: association.cacheReadPrice ?? 0,
+    outputPrice: association.outputPrice ?? 0,
+    currency: association.currency,
+    secretOf: (keyId) => secrets.get(keyId) ?? "",
+  };
+}
+
+/** Rules are separated by line ends, `;` or the full-width `；` (compat/proxy-api.md, section 7). */
+function matcherRules(text: string): string[] {
+  return text.split(/[\r\n;；]/).map((rule) => rule.trim().toLowerCase()).filter((rule) => rule !== "");
+}

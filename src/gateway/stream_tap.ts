@@ -1,0 +1,149 @@
+/**
+ * Looks at a stream while it passes: finds its output, end, errors and usage, and takes out a usage event that the
+ * client did not ask for. The bytes are otherwise passed on as they came.
+ *
+ * @module
+ */
+import type { EventReading, InBandError, Usage, WireProtocol } from "../protocols/protocol.ts";
+import { mergeUsage } from "../accounting/usage.ts";
+import { type SseEvent, SseReader } from "./sse.ts";
+
+/** A usage event is small; an event that grows past this is passed on without waiting for its end. */
+const HOLD_BYTES = 64 * 1024;
+
+/** What the tap has seen so far. */
+export class StreamTap {
+  /** An event that shows the client something has passed. */
+  sawOutput = false;
+  /** The protocol's end mark has passed. */
+  ended = false;
+  /** The answer is whole, even if nothing follows. */
+  complete = false;
+  /** The vendor ended early: length, filter. */
+  incomplete = false;
+  /** The provider's error, if the stream held one. */
+  error: InBandError | null = null;
+  usage: Usage | null = null;
+  /** Events with data; comments do not count. */
+  events = 0;
+  /** Events that were not of this protocol. */
+  junk = 0;
+  /** Bytes received. */
+  size = 0;
+
+  readonly #reader: SseReader;
+  /** Bytes of the block that is not ended yet, held back while it may have to be taken out. */
+  #held: Uint8Array<ArrayBuffer>[] = [];
+  #heldBytes = 0;
+  #out: Uint8Array<ArrayBuffer>[] = [];
+  #chunk: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+  /** Start of the current block in the current chunk. */
+  #blockStart = 0;
+
+  /** @param stripUsage take out events that hold nothing but usage */
+  constructor(readonly protocol: WireProtocol, readonly stripUsage: boolean) {
+    this.#reader = new SseReader((event, end) => this.#block(event, end));
+  }
+
+  /** Whether a block has begun that no blank line has ended. */
+  get insideBlock(): boolean {
+    return this.#reader.insideBlock;
+  }
+
+  /** Reads the next piece and answers the pieces to pass on, in order. The tap keeps `chunk`. */
+  push(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
+    this.size += chunk.length;
+    if (!this.stripUsage) {
+      this.#reader.push(chunk);
+      return [chunk];
+    }
+    this.#out = [];
+    this.#chunk = chunk;
+    this.#blockStart = 0;
+    this.#reader.push(chunk);
+    if (this.#blockStart < chunk.length) this.#hold(chunk.subarray(this.#blockStart));
+    return this.#out;
+  }
+
+  /** The stream has ended: reads what stands there without a blank line, and answers what was held back. */
+  end(): Uint8Array<ArrayBuffer>[] {
+    this.#out = [];
+    this.#chunk = new Uint8Array(0);
+    this.#blockStart = 0;
+    this.#reader.end();
+    this.#release();
+    return this.#out;
+  }
+
+  #block(event: SseEvent | null, end: number): void {
+    const reading = event === null ? null : this.#read(event);
+    if (!this.stripUsage) return;
+    if (reading?.usageOnly === true) {
+      this.#held = [];
+      this.#heldBytes = 0;
+    } else {
+      this.#release();
+      if (end > this.#blockStart) this.#emit(this.#chunk.subarray(this.#blockStart, end));
+    }
+    this.#blockStart = end;
+  }
+
+  #read(event: SseEvent): EventReading {
+    this.events++;
+    const reading = event.oversized ? OVERSIZED : this.protocol.readEvent(event.name, event.data);
+    if (reading.usage !== undefined) this.usage = mergeUsage(this.usage, reading.usage);
+    if (reading.complete === true) this.complete = true;
+    if (reading.incomplete === true) this.incomplete = true;
+    switch (reading.kind) {
+      case "output":
+        this.sawOutput = true;
+        break;
+      case "end":
+        this.ended = true;
+        break;
+      case "error":
+        this.error ??= reading.error ??
+          { code: "", type: "", message: event.data.slice(0, 500), status: null };
+        break;
+      case "junk":
+        this.junk++;
+        break;
+      case "preamble":
+        break;
+    }
+    return reading;
+  }
+
+  #hold(piece: Uint8Array<ArrayBuffer>): void {
+    if (this.#heldBytes + piece.length > HOLD_BYTES) {
+      this.#release();
+      this.#emit(piece);
+      return;
+    }
+    this.#held.push(piece);
+    this.#heldBytes += piece.length;
+  }
+
+  #release(): void {
+    for (const piece of this.#held) this.#emit(piece);
+    this.#held = [];
+    this.#heldBytes = 0;
+  }
+
+  /** Neighbouring blocks of one chunk go on as one piece. */
+  #emit(piece: Uint8Array<ArrayBuffer>): void {
+    const last = this.#out.at(-1);
+    if (
+      last !== undefined && last.buffer === piece.buffer && last.byteOffset + last.length === piece.byteOffset
+    ) {
+      this.#out[this.#out.length - 1] = new Uint8Array(
+        last.buffer,
+        last.byteOffset,
+        last.length + piece.length,
+      );
+    } else this.#out.push(piece);
+  }
+}
+
+/** An event that is too long to be read is a picture or a document: output. */
+const OVERSIZED: EventReading = { kind: "output" };

@@ -1,0 +1,27 @@
+/** Errors in OpenAI's shape (https://platform.openai.com/docs/guides/error-codes/api-errors). @module */
+import type { GatewayError } from "../protocol.ts";
+
+/**
+ * OpenAI's `error` object; beside it llmio's `code` and `message`, which scripts written for llmio read.
+ */
+export function openaiErrorBody(error: GatewayError): Record<string, unknown> {
+  return {
+    error: { message: error.message, type: errorType(error.status), param: null, code: error.code },
+    code: error.status,
+    message: error.message,
+    ...(error.traceId !== "" && { trace_id: error.traceId }),
+  };
+}
+
+function errorType(status: number): string {
+  switch (status) {
+    case 401:
+      return "authentication_error";
+    case 403:
+      return "permission_error";
+    case 429:
+      return "rate_limit_error";
+    default:
+      return status >= 500 ? "server_error" : "invalid_request_error";
+  }
+}

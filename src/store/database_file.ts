@@ -1,0 +1,173 @@
+/** Opens the database file: recognises it, backs it up, migrates it, sets it up. Lives in the workers. @module */
+import { Database } from "./database.ts";
+import { backUp } from "./backup.ts";
+import { messageOf, StoreOpenError } from "./errors.ts";
+import { migrate, MIGRATIONS_DIRECTORY, readMigrations } from "./migrate.ts";
+import { checkIntegrity, damaged, inspectFile, type Origin, recognise } from "./recognise.ts";
+import { timeFormatter } from "./time.ts";
+
+/** What to open and how. */
+export interface OpenRequest {
+  /** Absolute path of the file, or `:memory:`. */
+  path: string;
+  /** Epoch milliseconds. */
+  nowMs: number;
+  /** IANA zone of written times; without it the zone of the process. */
+  timeZone?: string;
+  /** Folder of migrations, as a `file:` URL. @default the program's own */
+  migrations?: string;
+}
+
+/** A database that is ready for writing. */
+export interface OpenedWriter {
+  database: Database;
+  /** What an operator should know: a backup was made, the schema was brought up to date. One line each. */
+  notices: string[];
+}
+
+/**
+ * A file of this size or less is read through at every start; a larger one only before it is migrated, since that
+ * would delay the start by about a second a gigabyte.
+ */
+const ALWAYS_CHECKED_BYTES = 8 * 1024 * 1024;
+
+/**
+ * Opens the database for writing and brings its schema up to date.
+ *
+ * @throws {StoreOpenError}
+ */
+export function openWriter(request: OpenRequest): OpenedWriter {
+  return explained(request.path, () => {
+    if (request.path !== ":memory:" && inspectFile(request.path) === "nothing") createFile(request.path);
+    const database = new Database(request.path);
+    try {
+      const notices = bringUpToDate(database, request);
+      setUp(database);
+      adoptRows(database);
+      return { database, notices };
+    } catch (error) {
+      database.close();
+      throw error;
+    }
+  });
+}
+
+/**
+ * Opens the database for reading, after it was opened for writing.
+ *
+ * @throws {StoreOpenError}
+ */
+export function openReader(path: string): Database {
+  return explained(path, () => {
+    const database = new Database(path);
+    database.exec("PRAGMA query_only = ON; PRAGMA cache_size = -32000; PRAGMA temp_store = MEMORY");
+    return database;
+  });
+}
+
+/** Leaves one tidy file: no write-ahead log beside it, statistics for the query planner in it. */
+export function closeWriter(database: Database): void {
+  try {
+    database.exec("PRAGMA optimize");
+    database.get("PRAGMA wal_checkpoint(TRUNCATE)");
+  } catch {
+    // Another program holds the lock. Everything is committed; the next start tidies up.
+  } finally {
+    database.close();
+  }
+}
+
+function bringUpToDate(database: Database, request: OpenRequest): string[] {
+  const origin = recognise(database);
+  const migrations = readMigrations(
+    request.migrations === undefined ? MIGRATIONS_DIRECTORY : new URL(request.migrations),
+  );
+  const known = migrations.length;
+  const version = origin.kind === "own" ? origin.version : 0;
+  if (version > known) {
+    throw new StoreOpenError(
+      `${request.path} was written by a newer llmio (schema ${version}; this one knows ${known}): ` +
+        "use that version or a newer one, or the backup that it made; this file was not changed",
+    );
+  }
+
+  const notices: string[] = [];
+  if (origin.kind === "fresh") {
+    // Must come before the first table; gives space back in steps when old rows are deleted.
+    database.exec("PRAGMA auto_vacuum = INCREMENTAL");
+  } else if (version < known) {
+    checkIntegrity(database);
+    const copy = backUp(database, versionName(origin), request.nowMs);
+    notices.push(`backed up ${request.path} to ${copy} before its first change`);
+  } else if (Deno.statSync(request.path).size <= ALWAYS_CHECKED_BYTES) {
+    checkIntegrity(database);
+  }
+  if (version < known) {
+    const applied = migrate(database, migrations, timeFormatter(request.timeZone)(request.nowMs));
+    notices.push(`applied ${applied.join(", ")} to ${request.path}`);
+  }
+  return notices;
+}
+
+function setUp(database: Database): void {
+  // WAL lets the reader read while the writer writes. It is set last because it changes the file's header, which
+  // a refused file or a failed migration must not.
+  database.exec(`
+    PRAGMA journal_mode = WAL;
+    PRAGMA synchronous = NORMAL;
+    PRAGMA foreign_keys = ON;
+    PRAGMA temp_store = MEMORY;
+    PRAGMA cache_size = -32000;
+    PRAGMA wal_autocheckpoint = 4000;
+    PRAGMA journal_size_limit = 67108864;
+  `);
+}
+
+/** An old program that has had the file in between does not know our columns; reports over time need this one. */
+function adoptRows(database: Database): void {
+  const strange = "FROM chat_logs WHERE started_at_ms IS NULL AND unixepoch(created_at) IS NOT NULL";
+  if (database.get(`SELECT 1 ${strange} LIMIT 1`) === undefined) return;
+  database.run(
+    `UPDATE chat_logs SET started_at_ms = CAST(round(unixepoch(created_at, 'subsec') * 1000) AS integer)
+     WHERE id IN (SELECT id ${strange})`,
+  );
+}
+
+function versionName(origin: Origin): string {
+  return origin.kind === "own" ? String(origin.version) : "legacy";
+}
+
+/** The file holds credentials, so nobody but its owner may read it. An existing file keeps its mode. */
+function createFile(path: string): void {
+  const folder = path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")));
+  if (folder !== "") Deno.mkdirSync(folder, { recursive: true, mode: 0o755 });
+  Deno.openSync(path, { write: true, create: true, mode: 0o600 }).close();
+}
+
+/** Runs `open`; anything that it throws becomes one line that says what, where and how to mend it. */
+function explained<T>(path: string, open: () => T): T {
+  try {
+    return open();
+  } catch (error) {
+    throw error instanceof StoreOpenError ? error : explain(path, error);
+  }
+}
+
+function explain(path: string, error: unknown): StoreOpenError {
+  const detail = messageOf(error).replaceAll(/\s+/g, " ");
+  if (
+    error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable ||
+    /permission denied|readonly database|unable to open database/i.test(detail)
+  ) {
+    return new StoreOpenError(
+      `cannot open ${path} (${detail}): allow this user to read and write the file and its folder, ` +
+        "or choose another path",
+    );
+  }
+  if (/not a database|malformed/i.test(detail)) return damaged(path, detail);
+  if (/is locked/i.test(detail)) {
+    return new StoreOpenError(`cannot open ${path}: another program holds its lock; stop that program first`);
+  }
+  if (/is full/i.test(detail)) return new StoreOpenError(`cannot open ${path}: the disk is full; make room`);
+  return new StoreOpenError(`cannot open ${path} (${detail}): check the path and the disk`);
+}

@@ -1,0 +1,219 @@
+/** Reads and writes table `chat_logs`. Lives in the workers. @module */
+import {
+  bit,
+  finite,
+  flag,
+  integer,
+  integerOrNull,
+  jsonObject,
+  real,
+  type SqlRow,
+  type SqlValue,
+  text,
+  time,
+  whole,
+} from "./columns.ts";
+import type { LogFilter, LogInsert, LogOutcome, LogRow } from "./logs.ts";
+import { offsetOf } from "./page.ts";
+import type { Session, Synchronous } from "./session.ts";
+import type { Store } from "./store.ts";
+
+/** A column and what is written into it. */
+type Column<Row> = readonly [name: string, value: (row: Row) => SqlValue];
+
+/** What the end of an attempt writes. */
+const OUTCOME: readonly Column<LogOutcome>[] = [
+  ["status", (log) => log.status],
+  ["outcome", (log) => log.outcome],
+  ["status_code", (log) => whole(log.statusCode)],
+  ["error", (log) => log.error],
+  ["first_chunk_time", (log) => whole(log.firstChunkTimeNs)],
+  ["chunk_time", (log) => whole(log.chunkTimeNs)],
+  ["tps", (log) => finite(log.tps)],
+  ["size", (log) => whole(log.size)],
+  ["prompt_tokens", (log) => whole(log.promptTokens)],
+  ["completion_tokens", (log) => whole(log.completionTokens)],
+  ["total_tokens", (log) => whole(log.totalTokens)],
+  ["prompt_tokens_details", tokenDetails],
+  ["usage_source", (log) => log.usageSource],
+];
+
+/** What the beginning of an attempt writes. */
+const BEGINNING: readonly Column<LogInsert>[] = [
+  ["started_at_ms", (log) => whole(log.startedAtMs)],
+  ["name", (log) => log.name],
+  ["trace_id", (log) => log.traceId],
+  ["provider_id", (log) => log.providerId],
+  ["provider_name", (log) => log.providerName],
+  ["provider_model", (log) => log.providerModel],
+  ["style", (log) => log.style],
+  ["user_agent", (log) => log.userAgent],
+  ["remote_ip", (log) => log.remoteIp],
+  ["auth_key_id", (log) => whole(log.authKeyId)],
+  ["session_id", (log) => log.sessionId],
+  ["chat_io", (log) => bit(log.chatIo)],
+  ["retry", (log) => whole(log.retry)],
+  ["proxy_time", (log) => whole(log.proxyTimeNs)],
+  ["input_price", (log) => finite(log.inputPrice)],
+  ["cache_read_price", (log) => finite(log.cacheReadPrice)],
+  ["output_price", (log) => finite(log.outputPrice)],
+  ["currency", (log) => log.currency],
+];
+
+const INSERTED: readonly Column<LogInsert>[] = [...BEGINNING, ...OUTCOME];
+const INSERT = `INSERT INTO chat_logs (created_at, updated_at, ${INSERTED.map(([name]) => name).join(", ")})
+  VALUES (?, ?, ${INSERTED.map(() => "?").join(", ")})`;
+const UPDATE = `UPDATE chat_logs SET updated_at = ?, ${OUTCOME.map(([name]) => `${name} = ?`).join(", ")}
+  WHERE id = ?`;
+const COLUMNS = ["id", "created_at", "updated_at", ...INSERTED.map(([name]) => name)]
+  .map((name) => `log.${name}`).join(", ");
+
+/** The condition of each filter; parts of a statement are joined from these constants and nothing else. */
+const CONDITIONS: { readonly [Field in keyof LogFilter]-?: string } = {
+  id: "id = ?",
+  providerName: "provider_name = ?",
+  name: "name = ?",
+  status: "status = ?",
+  style: "style = ?",
+  providerModel: "provider_model = ?",
+  authKeyId: "auth_key_id = ?",
+  traceId: "trace_id = ?",
+  sessionId: "session_id = ?",
+};
+
+/** What a row says whose process was killed before the answer ended. */
+const ABANDONED = "the gateway stopped before this answer ended";
+
+/** The request log's calls of the store. */
+export function logsRepository(session: Session): Synchronous<Store["logs"]> {
+  const { database } = session;
+
+  const exists = (condition: string): boolean =>
+    database.get(`SELECT 1 FROM chat_logs WHERE ${condition} LIMIT 1`) !== undefined;
+
+  const conditionsOf = (filter: LogFilter): { where: string; values: SqlValue[] } => {
+    const parts: string[] = [];
+    const values: SqlValue[] = [];
+    for (const [field, condition] of Object.entries(CONDITIONS) as [keyof LogFilter, string][]) {
+      const value = filter[field];
+      if (value === undefined) continue;
+      // Rows of the fork have no key, which is key 0. Asking for them too keeps the index from being used.
+      if (field === "authKeyId" && value === 0 && exists("auth_key_id IS NULL")) {
+        parts.push("coalesce(auth_key_id, 0) = 0");
+        continue;
+      }
+      parts.push(condition);
+      values.push(value);
+    }
+    // With one filter its index alone can answer, as long as no row must be looked at for being deleted; only the
+    // fork has ever soft-deleted log rows. The plus keeps the index of that column, which tells nothing apart, from
+    // being chosen instead.
+    if (parts.length === 0) parts.push("deleted_at IS NULL");
+    else if (exists("deleted_at IS NOT NULL")) parts.push("+deleted_at IS NULL");
+    return { where: parts.join(" AND "), values };
+  };
+
+  return {
+    page: (filter, request) => {
+      const { where, values } = conditionsOf(filter);
+      const offset = offsetOf(request);
+      // The page's ids come from an index alone; whole rows are read only for the page itself.
+      const rows = database.all(
+        `SELECT ${COLUMNS}, auth_keys.name AS key_name
+         FROM (SELECT id FROM chat_logs WHERE ${where} ORDER BY id DESC LIMIT ? OFFSET ?) AS page
+         JOIN chat_logs AS log ON log.id = page.id
+         LEFT JOIN auth_keys ON auth_keys.id = log.auth_key_id AND auth_keys.deleted_at IS NULL
+         ORDER BY log.id DESC`,
+        ...values,
+        request.pageSize,
+        offset,
+      ).map(toLogRow);
+      // A page that is not full is the last one: nothing to count.
+      if (rows.length > 0 && rows.length < request.pageSize) return { rows, total: offset + rows.length };
+      const total = database.get(`SELECT count(*) AS n FROM chat_logs WHERE ${where}`, ...values);
+      return { rows, total: integer(total?.["n"]) };
+    },
+
+    write: ({ inserts, updates }) => {
+      const now = session.stamp();
+      const ids = inserts.map((log) =>
+        database.run(INSERT, session.format(log.startedAtMs), now, ...INSERTED.map(([, value]) => value(log)))
+          .lastId
+      );
+      for (const log of updates) {
+        database.run(UPDATE, now, ...OUTCOME.map(([, value]) => value(log)), log.id);
+      }
+      return ids;
+    },
+
+    latestOutcomes: ({ providerName, providerModel, modelName }) =>
+      database.all(
+        `SELECT status FROM chat_logs
+         WHERE provider_name = ? AND provider_model = ? AND name = ? AND +deleted_at IS NULL
+           AND status IS NOT 'running'
+         ORDER BY id DESC LIMIT 10`,
+        providerName,
+        providerModel,
+        modelName,
+      ).map((row) => text(row["status"]) === "success").reverse(),
+
+    // Not the provider's fault, so not one of its failures; `gateway_fault` counts against nobody.
+    closeAbandoned: () =>
+      database.run(
+        `UPDATE chat_logs SET updated_at = ?, status = 'error', outcome = 'gateway_fault', error = ?
+         WHERE status = 'running' AND +deleted_at IS NULL`,
+        session.stamp(),
+        ABANDONED,
+      ).changes,
+  };
+}
+
+function tokenDetails(log: LogOutcome): string {
+  return `{"cached_tokens":${whole(log.cachedTokens)},"audio_tokens":${whole(log.audioTokens)}}`;
+}
+
+function toLogRow(row: SqlRow): LogRow {
+  const details = jsonObject(row["prompt_tokens_details"]);
+  const authKeyId = integer(row["auth_key_id"]);
+  return {
+    id: integer(row["id"]),
+    createdAt: time(row["created_at"]),
+    updatedAt: time(row["updated_at"]),
+    name: text(row["name"]),
+    traceId: text(row["trace_id"]),
+    providerId: integerOrNull(row["provider_id"]),
+    providerName: text(row["provider_name"]),
+    providerModel: text(row["provider_model"]),
+    status: text(row["status"]),
+    outcome: text(row["outcome"]),
+    statusCode: integer(row["status_code"]),
+    style: text(row["style"]),
+    userAgent: text(row["user_agent"]),
+    remoteIp: text(row["remote_ip"]),
+    authKeyId,
+    keyName: authKeyId === 0 ? "admin" : text(row["key_name"]),
+    sessionId: text(row["session_id"]),
+    chatIo: flag(row["chat_io"]),
+    error: text(row["error"]),
+    retry: integer(row["retry"]),
+    proxyTimeNs: integer(row["proxy_time"]),
+    firstChunkTimeNs: integer(row["first_chunk_time"]),
+    chunkTimeNs: integer(row["chunk_time"]),
+    tps: real(row["tps"]),
+    size: integer(row["size"]),
+    promptTokens: integer(row["prompt_tokens"]),
+    completionTokens: integer(row["completion_tokens"]),
+    totalTokens: integer(row["total_tokens"]),
+    cachedTokens: count(details?.["cached_tokens"]),
+    audioTokens: count(details?.["audio_tokens"]),
+    inputPrice: real(row["input_price"]),
+    cacheReadPrice: real(row["cache_read_price"]),
+    outputPrice: real(row["output_price"]),
+    currency: text(row["currency"]),
+    usageSource: text(row["usage_source"]),
+  };
+}
+
+function count(value: unknown): number {
+  return typeof value === "number" && Number.isFinite(value) ? Math.trunc(value) : 0;
+}

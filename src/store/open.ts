@@ -1,0 +1,127 @@
+/** Opens the store. @module */
+import { isAbsolute, resolve } from "node:path";
+import { ACCESS, type Groups } from "./calls.ts";
+import type { OpenRequest } from "./database_file.ts";
+import { messageOf, StoreOpenError } from "./errors.ts";
+import type { Store } from "./store.ts";
+import { WorkerLink } from "./worker_link.ts";
+
+/** How to open the store. */
+export interface OpenStoreOptions {
+  /** The file, absolute or relative to the working folder, or `:memory:`. Missing folders are made. */
+  path: string;
+  /** IANA zone in which times are written. @default the zone of the process (`TZ`) */
+  timeZone?: string;
+  /** Clock for the times of rows, epoch milliseconds. @default Date.now */
+  now?: () => number;
+  /** Gives up opening. Has no effect once the store is open. */
+  signal?: AbortSignal;
+  /** Takes lines for the operator's log: a backup was made, the schema was brought up to date. */
+  notice?: (line: string) => void;
+  /** Folder of numbered migrations. @default the program's own */
+  migrations?: URL;
+}
+
+type Links = Readonly<Record<"read" | "write", WorkerLink>>;
+
+/**
+ * Opens the database on workers of its own, makes or migrates it where needed, and answers with the store.
+ *
+ * An existing file of llmio or of its fork is backed up beside itself before its first change.
+ *
+ * @throws {StoreOpenError} in one line: what, where, and how to mend it. The file is then as it was.
+ * @example
+ * ```ts
+ * await using stack = new AsyncDisposableStack();
+ * const store = stack.adopt(await openStore({ path: ":memory:" }), (store) => store.close());
+ * await store.providers.list({});
+ * ```
+ */
+export async function openStore(options: OpenStoreOptions): Promise<Store> {
+  const { signal, now = Date.now } = options;
+  signal?.throwIfAborted();
+  const request = toRequest(options, now());
+
+  const write = startWorker();
+  // A database in memory belongs to one connection, so one worker does both.
+  const read = request.path === ":memory:" ? write : startWorker();
+  const links: Links = { read, write };
+  const giveUp = () => stopAll(links, "opening the database was given up");
+  signal?.addEventListener("abort", giveUp);
+  try {
+    const notices = await write.send({ kind: "open", role: "writer", open: request }) as string[];
+    if (read !== write) await read.send({ kind: "open", role: "reader", open: request });
+    for (const line of notices) options.notice?.(line);
+  } catch (error) {
+    stopAll(links, "the database could not be opened");
+    signal?.throwIfAborted();
+    throw error instanceof StoreOpenError
+      ? error
+      : new StoreOpenError(`cannot open ${request.path}: ${messageOf(error)}`);
+  } finally {
+    signal?.removeEventListener("abort", giveUp);
+  }
+  return remoteStore(links, now);
+}
+
+function toRequest({ path, timeZone, migrations }: OpenStoreOptions, nowMs: number): OpenRequest {
+  if (path === "") throw new StoreOpenError("the path of the database is empty: name a file, or :memory:");
+  return {
+    path: path === ":memory:" || isAbsolute(path) ? path : resolve(path),
+    nowMs,
+    ...(timeZone === undefined ? {} : { timeZone }),
+    ...(migrations === undefined ? {} : { migrations: migrations.href }),
+  };
+}
+
+function startWorker(): WorkerLink {
+  // Written so that the compiler finds the worker and puts it into the binary.
+  return new WorkerLink(new Worker(new URL("./worker.ts", import.meta.url), { type: "module" }));
+}
+
+function stopAll(links: Links, reason: string): void {
+  links.read.stop(reason);
+  links.write.stop(reason);
+}
+
+function remoteStore(links: Links, now: () => number): Store {
+  const { routing, ping } = remoteGroup("whole", links, now);
+  let closing: Promise<void> | undefined;
+  return {
+    providers: remoteGroup("providers", links, now),
+    models: remoteGroup("models", links, now),
+    associations: remoteGroup("associations", links, now),
+    logs: remoteGroup("logs", links, now),
+    routing,
+    // Reading answers also when the writing worker is gone or waits for a lock; only the former is a fault.
+    ping: async () => {
+      if (links.write.stopped !== undefined) throw links.write.stopped;
+      await ping();
+    },
+    close: () => closing ??= closeAll(links),
+  };
+}
+
+/** The calls of one group: each is sent to the worker that {@link ACCESS} names. */
+function remoteGroup<Group extends keyof Groups>(
+  group: Group,
+  links: Links,
+  now: () => number,
+): Groups[Group] {
+  const calls = Object.entries<"read" | "write">(ACCESS[group]).map(([method, access]) => [
+    method,
+    (...args: unknown[]) => links[access].send({ kind: "call", group, method, args, nowMs: now() }),
+  ]);
+  // Sound because ACCESS is checked to list exactly the methods of the group, and the worker's repositories
+  // are checked to have the same parameters and results.
+  return Object.fromEntries(calls) as Groups[Group];
+}
+
+async function closeAll({ read, write }: Links): Promise<void> {
+  const closed = "the store is closed";
+  // Both refuse new calls from here on, but the reader ends first: the write-ahead log can only be emptied when
+  // nobody reads from it.
+  write.refuse(closed);
+  await read.finish(closed);
+  await write.finish(closed);
+}
