@@ -185,6 +185,7 @@ function buildApp(settings: Settings, store: Store, routing: Routing, gateway: G
       store,
       token,
       version: config.version,
+      now: Date.now,
       onRoutingChange: () => routing.reload(),
       listModels: (provider) => listProviderModels(provider, gateway),
     }),

@@ -119,6 +119,8 @@ export class Recorder {
 
   #enqueue(entry: Entry): void {
     if (this.#queue.length >= this.#capacity) {
+      // A running attempt gets another chance when it ends.
+      if (entry.outcome === RUNNING) return;
       this.#dropped++;
       if (this.#dropped === 1 || this.#dropped % 10_000 === 0) {
         this.#log.error("the database takes no rows; {count} log rows were dropped", {

@@ -48,7 +48,10 @@ async function relayRequest(
   try {
     bytes = await readBody(request, bodyLimitBytes);
   } catch (error) {
-    if (error instanceof BodyRefused) return refuse(protocol, error);
+    if (error instanceof BodyRefused) {
+      const { status, code, message } = error;
+      return refuse(protocol, { status, code, message });
+    }
     // The client left while it sent its body: nobody reads this answer.
     return refuse(protocol, { status: 400, code: "incomplete_body", message: "the body did not arrive whole" });
   }

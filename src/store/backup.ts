@@ -14,18 +14,18 @@ import { checkIntegrity, tableNames } from "./recognise.ts";
  * @returns The path of the copy.
  * @throws {StoreOpenError} when no sound copy could be made; then there is none.
  */
-export function backUp(database: Database, version: string, nowMs: number): string {
+export async function backUp(database: Database, version: string, nowMs: number): Promise<string> {
   const stamp = new Date(nowMs).toISOString().slice(0, 19).replaceAll(/[-:]/g, "") + "Z";
   let copy: string | undefined;
   try {
     copy = reserve(`${database.path}.backup-${version}-${stamp}`);
-    database.run("VACUUM INTO ?", copy);
+    await database.copyTo(copy);
     verify(database, copy);
     persist(copy);
     allowAs(database.path, copy);
     return copy;
   } catch (error) {
-    if (copy !== undefined) Deno.removeSync(copy);
+    if (copy !== undefined) await Deno.remove(copy);
     throw new StoreOpenError(
       `cannot back up ${database.path} before changing it (${messageOf(error)}): ` +
         "make room and allow writing in its folder; this file was not changed",
@@ -47,9 +47,11 @@ function reserve(name: string): string {
 }
 
 function verify(original: Database, path: string): void {
-  const copy = new Database(path, { readOnly: true });
+  const copy = new Database(path);
   try {
     checkIntegrity(copy);
+    // The copy of a file with a write-ahead log would want one too; this makes it a single file.
+    copy.exec("PRAGMA journal_mode = DELETE");
     for (const table of tableNames(original)) {
       const count = `SELECT count(*) AS n FROM "${table.replaceAll('"', '""')}"`;
       const [expected, found] = [original, copy].map((database) => integer(database.get(count)?.["n"]));

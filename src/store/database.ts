@@ -1,5 +1,5 @@
 /** One connection to the SQLite file, with its statements kept. Lives in a worker. @module */
-import { DatabaseSync, type StatementSync } from "node:sqlite";
+import { backup, DatabaseSync, type StatementSync } from "node:sqlite";
 import type { SqlRow, SqlValue } from "./columns.ts";
 
 /** How long a statement waits for another program's lock, milliseconds. */
@@ -11,8 +11,8 @@ export class Database {
   readonly #statements = new Map<string, StatementSync>();
 
   /** @param path The file, or `:memory:`. @throws when SQLite cannot open it. */
-  constructor(readonly path: string, options: { readOnly?: boolean } = {}) {
-    this.#connection = new DatabaseSync(path, { readOnly: options.readOnly ?? false });
+  constructor(readonly path: string) {
+    this.#connection = new DatabaseSync(path);
     try {
       this.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT_MS}`);
     } catch (error) {
@@ -59,6 +59,16 @@ export class Database {
       if (this.#connection.isTransaction) this.exec("ROLLBACK");
       throw error;
     }
+  }
+
+  /**
+   * Copies the database as it is now, including what is in its write-ahead log, over the file at `path`.
+   *
+   * Not VACUUM INTO: the runtime refuses that (and VACUUM, and ATTACH) to a program that does not have all
+   * permissions.
+   */
+  async copyTo(path: string): Promise<void> {
+    await backup(this.#connection, path);
   }
 
   /** Closes the connection. */

@@ -36,12 +36,12 @@ const ALWAYS_CHECKED_BYTES = 8 * 1024 * 1024;
  *
  * @throws {StoreOpenError}
  */
-export function openWriter(request: OpenRequest): OpenedWriter {
-  return explained(request.path, () => {
+export function openWriter(request: OpenRequest): Promise<OpenedWriter> {
+  return explained(request.path, async () => {
     if (request.path !== ":memory:" && inspectFile(request.path) === "nothing") createFile(request.path);
     const database = new Database(request.path);
     try {
-      const notices = bringUpToDate(database, request);
+      const notices = await bringUpToDate(database, request);
       setUp(database);
       adoptRows(database);
       return { database, notices };
@@ -57,7 +57,7 @@ export function openWriter(request: OpenRequest): OpenedWriter {
  *
  * @throws {StoreOpenError}
  */
-export function openReader(path: string): Database {
+export function openReader(path: string): Promise<Database> {
   return explained(path, () => {
     const database = new Database(path);
     database.exec("PRAGMA query_only = ON; PRAGMA cache_size = -32000; PRAGMA temp_store = MEMORY");
@@ -77,7 +77,7 @@ export function closeWriter(database: Database): void {
   }
 }
 
-function bringUpToDate(database: Database, request: OpenRequest): string[] {
+async function bringUpToDate(database: Database, request: OpenRequest): Promise<string[]> {
   const origin = recognise(database);
   const migrations = readMigrations(
     request.migrations === undefined ? MIGRATIONS_DIRECTORY : new URL(request.migrations),
@@ -97,9 +97,9 @@ function bringUpToDate(database: Database, request: OpenRequest): string[] {
     database.exec("PRAGMA auto_vacuum = INCREMENTAL");
   } else if (version < known) {
     checkIntegrity(database);
-    const copy = backUp(database, versionName(origin), request.nowMs);
+    const copy = await backUp(database, versionName(origin), request.nowMs);
     notices.push(`backed up ${request.path} to ${copy} before its first change`);
-  } else if (Deno.statSync(request.path).size <= ALWAYS_CHECKED_BYTES) {
+  } else if ((await Deno.stat(request.path)).size <= ALWAYS_CHECKED_BYTES) {
     checkIntegrity(database);
   }
   if (version < known) {
@@ -145,9 +145,9 @@ function createFile(path: string): void {
 }
 
 /** Runs `open`; anything that it throws becomes one line that says what, where and how to mend it. */
-function explained<T>(path: string, open: () => T): T {
+async function explained<T>(path: string, open: () => T | Promise<T>): Promise<T> {
   try {
-    return open();
+    return await open();
   } catch (error) {
     throw error instanceof StoreOpenError ? error : explain(path, error);
   }

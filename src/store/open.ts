@@ -4,6 +4,7 @@ import { ACCESS, type Groups } from "./calls.ts";
 import type { OpenRequest } from "./database_file.ts";
 import { messageOf, StoreOpenError } from "./errors.ts";
 import type { Store } from "./store.ts";
+import { timeFormatter } from "./time.ts";
 import { WorkerLink } from "./worker_link.ts";
 
 /** How to open the store. */
@@ -66,6 +67,11 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
 
 function toRequest({ path, timeZone, migrations }: OpenStoreOptions, nowMs: number): OpenRequest {
   if (path === "") throw new StoreOpenError("the path of the database is empty: name a file, or :memory:");
+  try {
+    timeFormatter(timeZone);
+  } catch {
+    throw new StoreOpenError(`there is no time zone "${timeZone}": use an IANA name such as Europe/Paris`);
+  }
   return {
     path: path === ":memory:" || isAbsolute(path) ? path : resolve(path),
     nowMs,

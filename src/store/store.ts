@@ -12,7 +12,11 @@ import type { Model, ModelFields, ModelFilter } from "./models.ts";
 import type { Page, PageRequest } from "./page.ts";
 import type { Provider, ProviderFields, ProviderFilter } from "./providers.ts";
 
-/** The database, as the rest of the program sees it. */
+/**
+ * The database, as the rest of the program sees it. Opened by `openStore()`.
+ *
+ * Beside the errors named below, any call may throw a `StoreError`; its `reason` says whether trying again can help.
+ */
 export interface Store {
   readonly providers: {
     /** Live rows that match, newest id first. */
@@ -90,6 +94,7 @@ export class NameTaken extends Error {
 /** A row refers to another one that does not exist (any more). */
 export class MissingReference extends Error {
   override readonly name = "MissingReference";
+  /** @param field The column that refers to it, `model_id` say. @param id What is not there. */
   constructor(readonly field: string, readonly id: number) {
     super(`${field} ${id} does not exist`);
   }

@@ -23,13 +23,15 @@ interface Running {
 
 let running: Running | undefined;
 
-self.onmessage = ({ data }: MessageEvent<Numbered<WorkerRequest>>) => {
-  self.postMessage(answer(data));
+self.onmessage = async ({ data }: MessageEvent<Numbered<WorkerRequest>>) => {
+  self.postMessage(await answer(data));
 };
 
-function answer({ id, request }: Numbered<WorkerRequest>): WorkerReply {
+// Only opening takes more than one turn, and nothing else is asked before it is done; so answers keep the order of
+// the requests.
+async function answer({ id, request }: Numbered<WorkerRequest>): Promise<WorkerReply> {
   try {
-    return { id, value: serve(request) };
+    return { id, value: await serve(request) };
   } catch (error) {
     return { id, failure: toFailure(error, nameOf(request)) };
   }
@@ -48,10 +50,10 @@ function serve(request: WorkerRequest): unknown {
   }
 }
 
-function open({ role, open }: WorkerRequest & { kind: "open" }): string[] {
+async function open({ role, open }: WorkerRequest & { kind: "open" }): Promise<string[]> {
   const { database, notices } = role === "writer"
-    ? openWriter(open)
-    : { database: openReader(open.path), notices: [] };
+    ? await openWriter(open)
+    : { database: await openReader(open.path), notices: [] };
   const session = new Session(database, open.timeZone);
   running = {
     session,

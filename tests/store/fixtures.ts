@@ -1,5 +1,6 @@
 /** What the tests of the store share: folders, stores, old files and rows. @module */
 import { DatabaseSync } from "node:sqlite";
+import { fileURLToPath } from "node:url";
 import type { AssociationFields } from "../../src/store/associations.ts";
 import type { LogInsert } from "../../src/store/logs.ts";
 import type { ModelFields } from "../../src/store/models.ts";
@@ -54,7 +55,7 @@ export function sql<Result>(path: string, work: (database: DatabaseSync) => Resu
 export async function makeLegacyFiles(folder: string): Promise<{ upstream: string; ma: string }> {
   // The compatibility material lies beside the checkout.
   const generator = new URL("../../../shared/compat/make_legacy_db.py", import.meta.url);
-  const { success, stderr } = await new Deno.Command("python3", { args: [generator.pathname, folder] })
+  const { success, stderr } = await new Deno.Command("python3", { args: [fileURLToPath(generator), folder] })
     .output();
   if (!success) throw new Error(`make_legacy_db.py failed: ${new TextDecoder().decode(stderr)}`);
   return { upstream: `${folder}/legacy-upstream.db`, ma: `${folder}/legacy-ma.db` };
@@ -73,9 +74,14 @@ export function dump(path: string): Record<string, unknown[]> {
   });
 }
 
-/** Names in a folder that are backups. */
+/** The names of the files in a folder. */
+export function filesIn(folder: string): string[] {
+  return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+}
+
+/** Those of them that are backups. */
 export function backupsIn(folder: string): string[] {
-  return [...Deno.readDirSync(folder)].map((entry) => entry.name).filter((name) => name.includes(".backup-"));
+  return filesIn(folder).filter((name) => name.includes(".backup-"));
 }
 
 export function provider(fields: Partial<ProviderFields> = {}): ProviderFields {

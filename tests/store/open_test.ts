@@ -2,11 +2,22 @@ import { deepEqual, equal, match, rejects } from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { StoreError, StoreOpenError } from "../../src/store/errors.ts";
 import { openStore } from "../../src/store/open.ts";
-import { backupsIn, dump, inFolder, log, NOW_MS, openOnce, provider, sql, withStore } from "./fixtures.ts";
+import {
+  backupsIn,
+  dump,
+  filesIn,
+  inFolder,
+  log,
+  NOW_MS,
+  openOnce,
+  provider,
+  sql,
+  withStore,
+} from "./fixtures.ts";
 
 /** Expects that the file is refused in one line that names it, and is left as it was. */
 async function refused(path: string, reason: RegExp): Promise<void> {
-  const before = Deno.statSync(path).isFile ? Deno.readFileSync(path) : undefined;
+  const before = (await Deno.stat(path)).isFile ? await Deno.readFile(path) : undefined;
   await rejects(openStore({ path }), (error: unknown) => {
     equal(error instanceof StoreOpenError, true);
     const { message } = error as StoreOpenError;
@@ -14,7 +25,7 @@ async function refused(path: string, reason: RegExp): Promise<void> {
     equal(message.includes(path) && !message.includes("\n"), true, message);
     return true;
   });
-  if (before !== undefined) deepEqual(Deno.readFileSync(path), before);
+  if (before !== undefined) deepEqual(await Deno.readFile(path), before);
 }
 
 Deno.test("openStore() makes the folder and a complete new file", () =>
@@ -63,7 +74,7 @@ Deno.test("openStore() keeps a new file to its owner, and sets it up for space t
   inFolder(async (folder) => {
     const path = `${folder}/llmio.db`;
     await openOnce(path);
-    if (Deno.build.os !== "windows") equal((Deno.statSync(path).mode ?? 0) & 0o777, 0o600);
+    if (Deno.build.os !== "windows") equal(((await Deno.stat(path)).mode ?? 0) & 0o777, 0o600);
     sql(path, (database) => {
       equal(database.prepare("PRAGMA auto_vacuum").get()?.["auto_vacuum"], 2);
       equal(database.prepare("PRAGMA journal_mode").get()?.["journal_mode"], "wal");
@@ -73,7 +84,7 @@ Deno.test("openStore() keeps a new file to its owner, and sets it up for space t
 Deno.test("openStore() takes an empty file as a new one", () =>
   inFolder(async (folder) => {
     const path = `${folder}/llmio.db`;
-    Deno.writeFileSync(path, new Uint8Array());
+    await Deno.writeFile(path, new Uint8Array());
     await withStore({ path }, async (store) => deepEqual(await store.providers.list({}), []));
     deepEqual(backupsIn(folder), []);
   }));
@@ -102,7 +113,7 @@ Deno.test("openStore() refuses a folder, a text file, and the file of another pr
   inFolder(async (folder) => {
     await refused(folder, /is a folder/);
 
-    Deno.writeTextFileSync(`${folder}/notes.txt`, "not a database, but long enough to have a header");
+    await Deno.writeTextFile(`${folder}/notes.txt`, "not a database, but long enough to have a header");
     await refused(`${folder}/notes.txt`, /not an SQLite database/);
 
     sql(`${folder}/other.db`, (database) => database.exec("CREATE TABLE users (id integer)"));
@@ -119,9 +130,9 @@ Deno.test("openStore() refuses a damaged file", () =>
   inFolder(async (folder) => {
     const path = `${folder}/llmio.db`;
     await openOnce(path);
-    const bytes = Deno.readFileSync(path);
+    const bytes = await Deno.readFile(path);
     bytes.fill(0xa5, 4096, 4096 * 8);
-    Deno.writeFileSync(path, bytes);
+    await Deno.writeFile(path, bytes);
     await refused(path, /is damaged/);
   }));
 
@@ -136,11 +147,12 @@ Deno.test("openStore() refuses a file of a newer version", () =>
     await refused(path, /newer llmio \(schema 9000; this one knows \d+\)/);
   }));
 
-Deno.test("openStore() says so when the folder cannot be made", () =>
+Deno.test("openStore() says so when the folder cannot be made or an option is wrong", () =>
   inFolder(async (folder) => {
-    Deno.writeTextFileSync(`${folder}/file`, "");
+    await Deno.writeTextFile(`${folder}/file`, "");
     await rejects(openStore({ path: `${folder}/file/llmio.db` }), StoreOpenError);
     await rejects(openStore({ path: "" }), StoreOpenError);
+    await rejects(openStore({ path: ":memory:", timeZone: "Mars/Olympus" }), /no time zone "Mars\/Olympus"/);
   }));
 
 Deno.test("openStore() gives up when its signal is aborted", () =>
@@ -179,7 +191,7 @@ Deno.test("close() waits for what is under way, refuses what comes after, and ca
     await Promise.all([closing, store.close()]);
     await rejects(store.providers.list({}), /the store is closed/);
     // One file is left: the write-ahead log has been emptied into it.
-    deepEqual([...Deno.readDirSync(folder)].map(({ name }) => name), ["llmio.db"]);
+    deepEqual(filesIn(folder), ["llmio.db"]);
   }));
 
 Deno.test("ping() resolves while the database answers", () => withStore({}, (store) => store.ping()));

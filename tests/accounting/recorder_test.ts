@@ -1,0 +1,170 @@
+import assert from "node:assert/strict";
+import FakeTimers from "@sinonjs/fake-timers";
+import { type AttemptStart, Recorder, type WriteBatch } from "../../src/accounting/recorder.ts";
+import type { LogInsert, LogOutcome, LogUpdate } from "../../src/store/logs.ts";
+
+const start = (name: string): AttemptStart => ({
+  startedAtMs: 0,
+  name,
+  traceId: "t",
+  providerId: 1,
+  providerName: "p",
+  providerModel: "pm",
+  style: "openai",
+  userAgent: "",
+  remoteIp: "",
+  authKeyId: 0,
+  sessionId: "",
+  chatIo: false,
+  retry: 0,
+  proxyTimeNs: 0,
+  inputPrice: 0,
+  cacheReadPrice: 0,
+  outputPrice: 0,
+  currency: "",
+});
+
+const success: LogOutcome = {
+  status: "success",
+  outcome: "completed",
+  statusCode: 200,
+  error: "",
+  firstChunkTimeNs: 1,
+  chunkTimeNs: 1,
+  tps: 1,
+  size: 1,
+  promptTokens: 1,
+  completionTokens: 1,
+  totalTokens: 2,
+  cachedTokens: 0,
+  audioTokens: 0,
+  usageSource: "measured",
+};
+
+/** A database of two maps that can be told to fail. */
+class Table {
+  readonly rows = new Map<number, LogInsert | LogUpdate>();
+  readonly batches: number[] = [];
+  failing = false;
+  gate: Promise<void> = Promise.resolve();
+  write: WriteBatch = async ({ inserts, updates }) => {
+    await this.gate;
+    if (this.failing) throw new Error("database is locked");
+    this.batches.push(inserts.length + updates.length);
+    for (const row of updates) this.rows.set(row.id, { ...this.rows.get(row.id), ...row });
+    return inserts.map((row) => {
+      const id = this.rows.size + 1;
+      this.rows.set(id, row);
+      return id;
+    });
+  };
+  statuses(): string[] {
+    return [...this.rows.values()].map((row) => row.status);
+  }
+}
+
+async function withFakeTime(
+  test: (clock: ReturnType<typeof FakeTimers.install>) => Promise<void>,
+): Promise<void> {
+  const clock = FakeTimers.install();
+  try {
+    await test(clock);
+  } finally {
+    clock.uninstall();
+  }
+}
+
+Deno.test("Recorder writes what has ended once, in one batch, after the flush time", () =>
+  withFakeTime(async (clock) => {
+    const table = new Table();
+    const recorder = new Recorder(table.write, { flushMs: 500 });
+    for (let i = 0; i < 20; i++) recorder.end(recorder.begin(start(`m${i}`)), success);
+    await clock.tickAsync(499);
+    assert.equal(table.rows.size, 0);
+    await clock.tickAsync(1);
+    assert.deepEqual(table.batches, [20]);
+    assert.ok(table.statuses().every((status) => status === "success"));
+    await recorder.close();
+  }));
+
+Deno.test("Recorder writes a running attempt first and completes its row later", () =>
+  withFakeTime(async (clock) => {
+    const table = new Table();
+    const recorder = new Recorder(table.write, { flushMs: 500 });
+    const attempt = recorder.begin(start("m"));
+    await clock.tickAsync(500);
+    assert.deepEqual(table.statuses(), ["running"]);
+    recorder.end(attempt, success);
+    recorder.end(attempt, { ...success, status: "error" });
+    await clock.tickAsync(500);
+    assert.deepEqual(table.statuses(), ["success"]);
+    await recorder.close();
+    assert.equal(table.rows.size, 1);
+  }));
+
+Deno.test("Recorder completes the row of an attempt that ends while it is being written", () =>
+  withFakeTime(async (clock) => {
+    const table = new Table();
+    const { promise, resolve } = Promise.withResolvers<void>();
+    table.gate = promise;
+    const recorder = new Recorder(table.write, { flushMs: 500 });
+    const attempt = recorder.begin(start("m"));
+    await clock.tickAsync(500);
+    recorder.end(attempt, success);
+    resolve();
+    await recorder.close();
+    assert.deepEqual(table.statuses(), ["success"]);
+  }));
+
+Deno.test("Recorder loses nothing while the database refuses rows, and writes each once when it takes them again", () =>
+  withFakeTime(async (clock) => {
+    const table = new Table();
+    table.failing = true;
+    const recorder = new Recorder(table.write, { flushMs: 500 });
+    const running = recorder.begin(start("long"));
+    for (let i = 0; i < 1_200; i++) recorder.end(recorder.begin(start(`m${i}`)), success);
+    await clock.tickAsync(8_000);
+    recorder.end(running, success);
+    assert.equal(table.rows.size, 0);
+    assert.equal(recorder.waiting, 1_201);
+    table.failing = false;
+    await clock.tickAsync(8_000);
+    assert.equal(table.rows.size, 1_201);
+    assert.deepEqual(new Set(table.statuses()), new Set(["success"]));
+    assert.deepEqual([recorder.waiting, recorder.dropped], [0, 0]);
+    await recorder.close();
+  }));
+
+Deno.test("Recorder writes in batches of bounded size, the first of them at once", () =>
+  withFakeTime(async (clock) => {
+    const table = new Table();
+    const recorder = new Recorder(table.write, { flushMs: 500 });
+    for (let i = 0; i < 1_100; i++) recorder.end(recorder.begin(start(`m${i}`)), success);
+    await clock.tickAsync(0);
+    assert.ok((table.batches[0] ?? 0) > 0 && Math.max(...table.batches) <= 500);
+    await recorder.close();
+    assert.equal(table.rows.size, 1_100);
+  }));
+
+Deno.test("Recorder keeps to its capacity and counts what it had to drop", () =>
+  withFakeTime(async (clock) => {
+    const table = new Table();
+    table.failing = true;
+    const recorder = new Recorder(table.write, { flushMs: 500, capacity: 10 });
+    for (let i = 0; i < 25; i++) recorder.end(recorder.begin(start(`m${i}`)), success);
+    assert.deepEqual([recorder.waiting, recorder.dropped], [10, 15]);
+    table.failing = false;
+    await clock.tickAsync(1_000);
+    assert.equal(table.rows.size, 10);
+    await recorder.close();
+  }));
+
+Deno.test("Recorder gives up closing when the database never answers well, instead of hanging", () =>
+  withFakeTime(async () => {
+    const table = new Table();
+    table.failing = true;
+    const recorder = new Recorder(table.write, { flushMs: 500 });
+    recorder.end(recorder.begin(start("m")), success);
+    await recorder.close();
+    assert.equal(recorder.waiting, 1);
+  }));
