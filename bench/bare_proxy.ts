@@ -5,7 +5,8 @@
  * @module
  */
 const [upstream = ""] = Deno.args;
-const server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, async (request) => {
+const quiet = { onListen() {}, onError: () => new Response(null, { status: 500 }) };
+const server = Deno.serve({ hostname: "127.0.0.1", port: 0, ...quiet }, async (request) => {
   const response = await fetch(`${upstream}${new URL(request.url).pathname}`, {
     method: request.method,
     headers: { "content-type": "application/json", "accept-encoding": "identity" },

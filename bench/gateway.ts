@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { SHAPES } from "./payloads.ts";
 import { CORE, Part } from "./process.ts";
 
@@ -22,7 +23,7 @@ const READY_WITHIN_MS = 15_000;
 /** Starts the project's own gateway in front of an upstream. */
 export async function startGateway(upstreamUrl: string): Promise<Gateway> {
   const dir = await Deno.makeTempDir({ prefix: "llmio-bench-" });
-  const main = new URL("../main.ts", import.meta.url).pathname;
+  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
   const readyFile = `${dir}/ready.json`;
   const permissions = ["--allow-net", "--allow-read", "--allow-write", "--allow-env"];
   const serve = [

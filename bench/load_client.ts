@@ -16,6 +16,8 @@ export interface Order {
   readonly model: string;
   readonly connections: number;
   readonly seconds: number;
+  /** Time over which the connections begin, so that paced streams do not all start in one instant. */
+  readonly staggerMs: number;
 }
 
 /** What came of it. Times are in microseconds. */
@@ -63,7 +65,11 @@ async function carryOut(order: Order): Promise<Result> {
   const started = performance.now();
   const deadline = started + order.seconds * 1000;
   await Promise.all(
-    Array.from({ length: order.connections }, () => drive(order, request, shape.events, deadline, tally)),
+    Array.from({ length: order.connections }, async (_, index) => {
+      const wait = order.staggerMs * index / order.connections;
+      if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+      await drive(order, request, shape.events, deadline, tally);
+    }),
   );
   const seconds = (performance.now() - started) / 1000;
   const { requests, events, errors, firstError, whole, first } = tally;
@@ -94,7 +100,7 @@ async function drive(
   const end = setTimeout(() => {
     overdue = true;
     connection.close();
-  }, deadline - performance.now());
+  }, Math.max(0, deadline - performance.now()));
   const buffer = new Uint8Array(64 * 1024);
   while (!overdue && performance.now() < deadline) {
     try {

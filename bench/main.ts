@@ -3,9 +3,11 @@
  *
  * @module
  */
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { type Gateway, startGateway } from "./gateway.ts";
 import type { Order, Result } from "./load_client.ts";
+import { SHAPES } from "./payloads.ts";
 import { CORE, cpuMicroseconds, Part, pinned, residentMiB } from "./process.ts";
 import {
   complaints,
@@ -32,7 +34,10 @@ const HELP = `deno task bench [options]
 
 /** After a slice, the gateway may still write its log; that work belongs to the slice. */
 const SETTLE_MS = 800;
-const WARM_UP_SECONDS = 1;
+/** Until the compiler has seen enough of the target. */
+const WARM_UP_SECONDS = 3;
+/** Load of the last minute above which something else is running. */
+const BUSY_LOAD = 0.5;
 
 interface Target {
   readonly name: TargetName;
@@ -83,9 +88,14 @@ async function bench(options: Options): Promise<number> {
   }
   say(
     `cores: ${navigator.hardwareConcurrency}, ${
-      pinned ? "each part on its own core" : "parts not pinned"
-    }\n\n`,
+      pinned ? "gateway on a core of its own" : "parts not pinned"
+    }\n`,
   );
+  const [load = 0] = Deno.loadavg();
+  if (load > BUSY_LOAD) {
+    say(`! the machine is busy (load ${load.toFixed(2)}): these figures will be too low\n`);
+  }
+  say("\n");
 
   const rows: Row[] = [];
   for (const scenario of scenarios(options)) {
@@ -156,7 +166,8 @@ async function measure(
 async function slice(scenario: Scenario, target: Target, client: Part, seconds: number): Promise<Slice> {
   const { hostname, port, token, pid } = target;
   const { model, connections } = scenario;
-  const order: Order = { hostname, port, token, model, connections, seconds };
+  const isPaced = SHAPES.some((shape) => shape.model === model && shape.paceMs > 0);
+  const order: Order = { hostname, port, token, model, connections, seconds, staggerMs: isPaced ? 1000 : 0 };
   const before = pid === null ? null : await cpuMicroseconds(pid);
   await client.send(JSON.stringify(order));
   const result: Result = JSON.parse(await client.line());
@@ -212,7 +223,7 @@ function readOptions(args: string[]): Options | null {
 }
 
 function partOf(file: string): string {
-  return new URL(file, import.meta.url).pathname;
+  return fileURLToPath(new URL(file, import.meta.url));
 }
 
 function say(text: string): void {

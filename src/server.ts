@@ -11,17 +11,25 @@ import { Recorder } from "./accounting/recorder.ts";
 import { adminApp } from "./admin/app.ts";
 import { ActiveRequests } from "./gateway/active_requests.ts";
 import { Deadlines } from "./gateway/deadlines.ts";
-import { errorResponse, type Gateway } from "./gateway/dispatch.ts";
+import type { Gateway } from "./gateway/dispatch.ts";
+import { liveScope } from "./gateway/live_scope.ts";
 import { LiveState } from "./gateway/live_state.ts";
 import { listProviderModels } from "./gateway/provider_models.ts";
+import { errorResponse } from "./gateway/reply.ts";
 import { gatewayRoutes } from "./gateway/routes.ts";
 import { buildRoutingTable, type RoutingTable } from "./gateway/routing_table.ts";
+import { StateKeeper } from "./gateway/state_keeper.ts";
 import { CallEnded, Upstreams } from "./gateway/upstream.ts";
-import type { HealthConfig } from "./health/state.ts";
+import { HealthService } from "./health/service.ts";
 import { openaiChat } from "./protocols/openai/chat.ts";
 import type { Settings } from "./settings.ts";
 import { openStore } from "./store/open.ts";
-import type { Store } from "./store/store.ts";
+import type { RoutingRows, Store } from "./store/store.ts";
+
+/** What {@linkcode startServer} answers: the server, and the service whose clock a test may want to turn. */
+export interface GatewayServer extends RunningServer {
+  readonly health: HealthService;
+}
 
 /** A gateway that listens. */
 export interface RunningServer {
@@ -40,21 +48,13 @@ export interface RunningServer {
 
 const log = getLogger(["llmio", "server"]);
 
-const DEFAULT_HEALTH_CONFIG: HealthConfig = {
-  enabled: true,
-  intervalMinutes: 5,
-  maxErrorCount: 5,
-  retryAfterHours: 1,
-  retryAfterMinutes: null,
-};
-
 /**
  * Starts a gateway.
  *
  * @throws {StoreOpenError} when the database cannot be used
  * @throws {Deno.errors.AddrInUse} when the port is taken
  */
-export async function startServer(settings: Settings): Promise<RunningServer> {
+export async function startServer(settings: Settings): Promise<GatewayServer> {
   const store = await openStore({
     path: settings.db,
     timeZone: settings.timeZone,
@@ -68,13 +68,33 @@ export async function startServer(settings: Settings): Promise<RunningServer> {
   }
 }
 
-async function serve(settings: Settings, store: Store): Promise<RunningServer> {
+async function serve(settings: Settings, store: Store): Promise<GatewayServer> {
   const abandoned = await store.logs.closeAbandoned();
-  if (abandoned > 0) log.warn("{count} requests were cut off by the end of an earlier run", { count: abandoned });
-  const routing = await Routing.load(store);
+  if (abandoned > 0) {
+    log.warn("{count} requests were cut off by the end of an earlier run", { count: abandoned });
+  }
+  const live = new LiveState();
+  const keeper = new StateKeeper(live, store.liveState, { today: () => dayIn(settings.timeZone) });
+  const tools: CallTools = {
+    live,
+    upstreams: new Upstreams(),
+    deadlines: new Deadlines(),
+    userAgent: `llmio/${config.version}`,
+  };
+  const health = await HealthService.load({
+    ...tools,
+    store: store.health,
+    flushMs: settings.flushMs,
+    now: () => Date.now(),
+  });
+  const routing = await Routing.load(store, (rows, table) => {
+    keeper.keepWithin(liveScope(rows));
+    health.useRouting(rows, table);
+  });
+  await keeper.restore();
   const recorder = new Recorder((batch) => store.logs.write(batch), { flushMs: settings.flushMs });
-  const gateway = makeGateway(settings, routing, recorder);
-  const app = buildApp(settings, store, routing, gateway);
+  const gateway = makeGateway(settings, routing, recorder, tools, health);
+  const app = buildApp(settings, store, routing, gateway, health);
   const http = Deno.serve({
     hostname: settings.host,
     port: settings.port,
@@ -82,7 +102,9 @@ async function serve(settings: Settings, store: Store): Promise<RunningServer> {
     onError: (error) => internalError(error),
   }, app.fetch);
   const { hostname, port } = http.addr;
-  const parts: Parts = { http, gateway, recorder, store };
+  keeper.start();
+  health.start();
+  const parts: Parts = { http, gateway, recorder, keeper, health, store };
   let stopping: Promise<void> | null = null;
   const { promise: finished, resolve } = Promise.withResolvers<void>();
   return {
@@ -94,6 +116,7 @@ async function serve(settings: Settings, store: Store): Promise<RunningServer> {
       return stopping;
     },
     finished,
+    health,
   };
 }
 
@@ -102,13 +125,19 @@ interface Parts {
   readonly http: Deno.HttpServer<Deno.NetAddr>;
   readonly gateway: Gateway;
   readonly recorder: Recorder;
+  readonly keeper: StateKeeper;
+  readonly health: HealthService;
   readonly store: Store;
 }
 
 /** After the grace time, a cut stream still gets this long to be told so, milliseconds. */
 const LAST_WORDS_MS = 500;
 
-async function shutDown({ http, gateway, recorder, store }: Parts, graceMs: number, reason: string): Promise<void> {
+async function shutDown(
+  { http, gateway, recorder, keeper, health, store }: Parts,
+  graceMs: number,
+  reason: string,
+): Promise<void> {
   log.info("stopping: {reason}; {count} requests are under way", { reason, count: gateway.active.count });
   const closed = http.shutdown();
   if (!await within(gateway.active.idle(), graceMs)) {
@@ -118,9 +147,11 @@ async function shutDown({ http, gateway, recorder, store }: Parts, graceMs: numb
   }
   // Connections on which a client still reads its last bytes do not hold the end.
   await within(closed, LAST_WORDS_MS);
+  await health.stop();
   gateway.deadlines.stop();
   gateway.upstreams.close();
   await recorder.close();
+  await keeper.close();
   await store.close();
 }
 
@@ -137,45 +168,63 @@ async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
 
 /** The routing table in force, and how a new one comes into force. */
 class Routing {
-  private constructor(readonly store: Store, public table: RoutingTable) {}
+  private constructor(
+    readonly store: Store,
+    /** Told of the rows of each new table as it comes into force. */
+    readonly onSwap: (rows: RoutingRows, table: RoutingTable) => void,
+    public table: RoutingTable,
+  ) {}
 
-  static async load(store: Store): Promise<Routing> {
-    const routing = new Routing(store, buildRoutingTable({ providers: [], models: [], associations: [] }));
+  static async load(store: Store, onSwap: Routing["onSwap"]): Promise<Routing> {
+    const empty = buildRoutingTable({ providers: [], models: [], associations: [] });
+    const routing = new Routing(store, onSwap, empty);
     await routing.reload();
     return routing;
   }
 
   /** Reads the rows again; from then on requests are routed by them. */
   async reload(): Promise<void> {
-    this.table = buildRoutingTable(await this.store.routing());
+    const rows = await this.store.routing();
+    this.table = buildRoutingTable(rows);
+    this.onSwap(rows, this.table);
     for (const { providerName, reason } of this.table.problems) {
       log.warn("provider {provider} is not routed to: {reason}", { provider: providerName, reason });
     }
   }
 }
 
-function makeGateway(settings: Settings, routing: Routing, recorder: Recorder): Gateway {
-  const live = new LiveState();
+/** What requests and probes call providers with. */
+type CallTools = Pick<Gateway, "live" | "upstreams" | "deadlines" | "userAgent">;
+
+function makeGateway(
+  settings: Settings,
+  routing: Routing,
+  recorder: Recorder,
+  tools: CallTools,
+  health: HealthService,
+): Gateway {
   return {
+    ...tools,
     table: () => routing.table,
-    live,
     recorder,
     active: new ActiveRequests(),
-    upstreams: new Upstreams(),
-    deadlines: new Deadlines(),
     unmetered: new Set(),
     streamIdleMs: settings.streamIdleMs,
+    openAfterMs: settings.openAfterMs,
     operatorHeaders: settings.operatorHeaders,
-    userAgent: `llmio/${config.version}`,
     random: Math.random,
-    observe: (providerId, observation) => {
-      live.observeHealth(providerId, observation, DEFAULT_HEALTH_CONFIG);
-    },
-    trialUnhealthy: () => true,
+    observe: (providerId, observation) => health.observe(providerId, observation),
+    trialUnhealthy: () => health.trialUnhealthy(),
   };
 }
 
-function buildApp(settings: Settings, store: Store, routing: Routing, gateway: Gateway): Hono {
+function buildApp(
+  settings: Settings,
+  store: Store,
+  routing: Routing,
+  gateway: Gateway,
+  health: HealthService,
+): Hono {
   const token = adminToken(settings.token);
   const app = new Hono();
   app.route("/", gatewayRoutes({ gateway, token, bodyLimitBytes: settings.bodyLimitBytes }));
@@ -188,6 +237,8 @@ function buildApp(settings: Settings, store: Store, routing: Routing, gateway: G
       now: Date.now,
       onRoutingChange: () => routing.reload(),
       listModels: (provider) => listProviderModels(provider, gateway),
+      gateway,
+      health,
     }),
   );
   app.get("/healthz", (c) => c.json({ status: "ok" }));
@@ -200,7 +251,10 @@ function buildApp(settings: Settings, store: Store, routing: Routing, gateway: G
     }
   });
   app.notFound((c) =>
-    c.json({ code: 404, message: `there is no ${c.req.method} ${c.req.path} here; see the README for the routes` }, 404)
+    c.json({
+      code: 404,
+      message: `there is no ${c.req.method} ${c.req.path} here; see the README for the routes`,
+    }, 404)
   );
   app.onError((error) => internalError(error));
   return app;
@@ -210,6 +264,12 @@ function internalError(error: unknown): Response {
   log.error("a request failed inside the gateway: {error}", { error });
   const message = "the gateway failed on this request; its log says why";
   return errorResponse(openaiChat, { status: 500, code: "internal_error", message, traceId: "" });
+}
+
+/** The date in a time zone, `2026-05-20`. */
+function dayIn(timeZone: string): string {
+  // Swedes write dates as ISO 8601 does.
+  return new Date().toLocaleDateString("sv-SE", { timeZone });
 }
 
 function urlHost(hostname: string): string {

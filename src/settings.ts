@@ -189,8 +189,7 @@ const TABLE = {
     value: "on|off",
     env: "LLMIO_OPERATOR_HEADERS",
     default: "on",
-    help:
-      "Whether answers carry the `x-llmio-…` headers, which name the provider that answered: `on` or `off`.",
+    help: "Whether answers carry the `x-llmio-…` headers (trace id, attempts, provider): `on` or `off`.",
     parse: onOff,
   }),
   readyFile: setting({
@@ -376,8 +375,10 @@ function zoneName(text: string): Parsed<string> {
   }
 }
 
+/** The system's zone. A blank or unreadable one is called `Etc/Unknown`, which nothing else takes. */
 function systemZone(): string {
-  return new Intl.DateTimeFormat("en").resolvedOptions().timeZone;
+  const zone = zoneName(new Intl.DateTimeFormat("en").resolvedOptions().timeZone);
+  return "value" in zone ? zone.value : "UTC";
 }
 
 /** A value inside a one-line message. */

@@ -14,12 +14,12 @@ function errorsOf(flags: SettingValues, env: SettingValues = {}, file = "from-fi
 }
 
 Deno.test("readSettings() gives the documented defaults", () => {
-  assert.deepEqual(settingsOf({}), {
+  assert.deepEqual({ ...settingsOf({}), timeZone: "UTC" }, {
     token: null,
     host: "127.0.0.1",
     port: 7070,
     db: "./db/llmio.db",
-    timeZone: new Intl.DateTimeFormat().resolvedOptions().timeZone,
+    timeZone: "UTC",
     logLevel: "info",
     logFormat: "text",
     streamIdleMs: 120_000,
@@ -30,6 +30,20 @@ Deno.test("readSettings() gives the documented defaults", () => {
     operatorHeaders: true,
     readyFile: null,
   });
+});
+
+Deno.test("readSettings() gives a zone that can be used even when the system's is blank", async () => {
+  const settings = new URL("../src/settings.ts", import.meta.url);
+  const code = `import { readSettings } from "${settings}";
+    new Intl.DateTimeFormat("en", { timeZone: readSettings({}, {}).settings.timeZone });`;
+  for (const TZ of ["", "Europe/Berlin", "nonsense"]) {
+    const { success } = await new Deno.Command(Deno.execPath(), {
+      args: ["eval", "--no-check", code],
+      env: { TZ },
+    })
+      .output();
+    assert.ok(success, `TZ=${TZ}`);
+  }
 });
 
 Deno.test("readSettings() reads every setting from its variable", () => {

@@ -19,7 +19,7 @@ import {
 } from "./json_text.ts";
 import { resolvePool } from "./pool_masks.ts";
 import { isMask, isSecretName, MASK, mask, type Merged, unknownMask, type Unmergeable } from "./secrets.ts";
-import { maskUrl, mergeUrl } from "./url_secrets.ts";
+import { maskUrl, mergeUrl, urlSecrets } from "./url_secrets.ts";
 
 /** Shown for a stored config that cannot be read: where its secrets stand is unknown. */
 export const UNREADABLE_CONFIG = '{"error":"the stored config is not a JSON object and is not shown"}';
@@ -48,6 +48,15 @@ export function maskConfig(text: string): string {
     text: JSON.stringify(whole ? maskScalar(node) : maskUrl(String(node.value))),
   }));
   return applyEdits(text, edits);
+}
+
+/** Every secret of a config, so that a text from outside can be cleaned of them. */
+export function configSecrets(text: string): string[] {
+  const object = parseJsonObject(text);
+  if (object === null) return [];
+  return Array.from(hidden(object)).flatMap(({ node, whole }) =>
+    whole ? [String(node.value)] : urlSecrets(String(node.value))
+  );
 }
 
 /** The text to store when `incoming` is written over `stored`. Its own text is kept but for the secrets put back. */
@@ -119,7 +128,7 @@ function* hidden(node: JsonNode, path = "", secret = false, entry = ""): Generat
   if (node.kind === "scalar") {
     if (node.value === null || node.value === "" || typeof node.value === "boolean") return;
     if (secret) yield { path, entry, node, whole: true };
-    else if (typeof node.value === "string" && maskUrl(node.value) !== node.value) {
+    else if (typeof node.value === "string" && urlSecrets(node.value).length > 0) {
       yield { path, entry, node, whole: false };
     }
   } else if (node.kind === "array") {

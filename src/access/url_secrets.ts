@@ -22,6 +22,15 @@ export function maskUrl(text: string): string {
   return scheme + printUserinfo(userinfo === null ? null : maskUserinfo(userinfo)) + shown;
 }
 
+/** The secrets, or masks of them, inside a URL. */
+export function urlSecrets(text: string): string[] {
+  const { userinfo, rest } = split(text);
+  const parameters = rest.matchAll(QUERY_PARAMETER)
+    .filter(([, , name = "", value = ""]) => isSecretParameter(name, value))
+    .map(([, , , value = ""]) => value);
+  return [...(userinfo === null ? [] : [userinfo.password || userinfo.user]), ...parameters];
+}
+
 /**
  * Puts the stored secrets back into a URL that was read masked.
  *

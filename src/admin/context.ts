@@ -1,5 +1,7 @@
 /** What the admin API is built on. @module */
 import type { AdminToken } from "../access/admin_token.ts";
+import type { Gateway } from "../gateway/dispatch.ts";
+import type { HealthService } from "../health/service.ts";
 import type { Provider } from "../store/providers.ts";
 import type { Store } from "../store/store.ts";
 import type { Writes } from "./writes.ts";
@@ -13,6 +15,10 @@ export interface AdminDependencies {
   onRoutingChange(): Promise<void>;
   /** Asks a provider for its models. A rejection's message is shown to the operator. */
   listModels(provider: Provider): Promise<readonly UpstreamModel[]>;
+  /** The running gateway: what it routes by and what it knows. */
+  readonly gateway: Pick<Gateway, "live" | "table" | "trialUnhealthy">;
+  /** The health service; without one its routes are not there. */
+  readonly health?: HealthService;
   /** The clock, epoch milliseconds, for what reports on a span of time. */
   now(): number;
   /** What `GET /api/version` says; `dev` for a build without a version. */

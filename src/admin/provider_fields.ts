@@ -109,8 +109,13 @@ export function mergedProvider(
 function mergedConfig(type: string, stored: string, sent: string): string {
   const merged = sent === stored ? sent : accepted(mergeConfig(stored, sent));
   const parsed = parseProviderConfig(type, merged);
-  if (!parsed.ok) throw new Fault(400, `Invalid request body: config: ${parsed.reason}`);
+  if (!parsed.ok) throw new Fault(400, `Invalid request body: ${inConfig(parsed.reason)}`);
   return setTextMember(merged, "base_url", parsed.config.baseUrl);
+}
+
+/** Reasons name the member of the config; the caller has to know that it is one. */
+function inConfig(reason: string): string {
+  return reason.startsWith("config ") ? reason : `config: ${reason}`;
 }
 
 function mergedUrl(stored: string, sent: string | undefined, field: string): string {

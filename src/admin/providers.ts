@@ -1,7 +1,10 @@
 /** Routes of providers. @module */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { configSecrets } from "../access/config_secrets.ts";
 import { mask } from "../access/secrets.ts";
+import { urlSecrets } from "../access/url_secrets.ts";
 import { DEFAULT_ANTHROPIC_VERSION, parseProviderConfig } from "../protocols/provider_config.ts";
+import type { Provider } from "../store/providers.ts";
 import { NameTaken } from "../store/store.ts";
 import { changedFields, readFields, validFields } from "./body.ts";
 import type { AdminContext, UpstreamModel } from "./context.ts";
@@ -88,8 +91,7 @@ function readRoutes(app: OpenAPIHono, { store, listModels }: AdminContext): void
     try {
       return success(c, (await listModels(provider)).map(upstreamModel));
     } catch (error) {
-      const secrets = parsed.config.keys.map(({ secret }) => secret);
-      throw new Fault(502, `Failed to get models: ${withoutSecrets(error, secrets)}`);
+      throw new Fault(502, `Failed to get models: ${withoutSecrets(error, provider)}`);
     }
   });
 }
@@ -182,8 +184,10 @@ function upstreamModel({ id, object, created, owned_by }: UpstreamModel): Upstre
   return { id, object, created, owned_by };
 }
 
-/** A vendor's error text can repeat the key that was sent. */
-function withoutSecrets(error: unknown, secrets: readonly string[]): string {
+/** A vendor's error text can repeat what was sent to it. */
+function withoutSecrets(error: unknown, provider: Provider): string {
   const text = error instanceof Error ? error.message : String(error);
+  const secrets = [...configSecrets(provider.config), ...urlSecrets(provider.proxy)]
+    .filter(({ length }) => length >= 4); // a shorter one would be part of ordinary words
   return secrets.reduce((clean, secret) => clean.replaceAll(secret, mask(secret)), text);
 }

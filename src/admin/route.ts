@@ -53,7 +53,7 @@ export function route<Query extends z.ZodObject = z.ZodObject>(
     summary: description.summary,
     security: [{ adminToken: [] }],
     request: {
-      ...(path.includes("{id}") ? { params: z.object({ id: z.int().min(1) }) } : {}),
+      ...pathParameters(path),
       ...(query === undefined ? {} : { query }),
       ...(body === undefined ? {} : { body: { required: true, content: json(body) } }),
     },
@@ -66,6 +66,14 @@ export function route<Query extends z.ZodObject = z.ZodObject>(
     bodyLimit({ maxSize: BODY_LIMIT_BYTES, onError: tooLarge }),
     async (c) => await handler(c, validQuery(c, schema)),
   );
+}
+
+/** `{id}` is the number of a row, any other parameter a text. */
+function pathParameters(path: string): { params?: z.ZodObject } {
+  const names = Array.from(path.matchAll(/\{(\w+)\}/g), ([, name = ""]) => name);
+  if (names.length === 0) return {};
+  const shape = names.map((name) => [name, name === "id" ? z.int().min(1) : z.string()] as const);
+  return { params: z.object(Object.fromEntries(shape)) };
 }
 
 function responses<Query extends z.ZodObject>(

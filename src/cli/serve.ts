@@ -4,21 +4,10 @@
  * @module
  */
 import { logOf, startLog } from "../log.ts";
+import type { RunningServer } from "../server.ts";
 import { readSettings, type Settings, type SettingValues } from "../settings.ts";
 import { removeReadyFile, writeReadyFile } from "./ready_file.ts";
 import { complain, EXIT, type Terminal } from "./terminal.ts";
-
-/** A server that listens. */
-export interface RunningServer {
-  /** Where clients reach it, such as `http://127.0.0.1:7070`. */
-  readonly url: string;
-  readonly hostname: string;
-  readonly port: number;
-  /** Stops accepting, lets running requests end within the grace time, closes everything. */
-  stop(reason: string): Promise<void>;
-  /** Settles when the server has ended, for whatever reason. */
-  readonly finished: Promise<void>;
-}
 
 /** What `serve` needs of the process around it; tests put their own in its place. */
 export interface ServeProcess {

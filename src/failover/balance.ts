@@ -1,9 +1,9 @@
 /** Balance: which of several candidates that are all ready. @module */
 
 import type { Route, StateView } from "./candidates.ts";
-import { nextTurn, type Rotation } from "./rotation.ts";
+import { nextTurn, type Rotation, type Turn } from "./rotation.ts";
 import { stickTo } from "./sticky.ts";
-import { draw, sharesOf } from "./weight.ts";
+import { draw, type Lot, lotsOf } from "./weight.ts";
 
 /** The strategies of a model. */
 export const STRATEGIES = [
@@ -36,98 +36,100 @@ export interface BalanceInput {
   readonly sessionId: string | null;
 }
 
+/** What is chosen from: anything that leads to a route. */
+export interface Candidate {
+  readonly route: Route;
+}
+
 /** The choice. */
-export interface ChosenRoute {
-  /** Index into the routes. */
-  readonly index: number;
+export interface Chosen<C> {
+  readonly item: C;
   /** The turns after it, where the strategy keeps turns. */
   readonly rotation?: Rotation<number>;
 }
 
-/** Chooses among at least one route. One without weight is chosen only when none with weight is there. */
-export function chooseRoute(strategy: string, routes: readonly Route[], input: BalanceInput): ChosenRoute {
-  if (strategy === "round_robin") return takeTurn(routes, sharesOf(routes.map(weightOf)), input.view);
-  return { index: draw(chances(strategy, routes, input), input.random) };
+/** Chooses one. One without weight is chosen only when none with weight is there. */
+export function chooseCandidate<C extends Candidate>(
+  strategy: string,
+  candidates: readonly [C, ...C[]],
+  input: BalanceInput,
+): Chosen<C> {
+  const [first] = candidates;
+  if (candidates.length === 1) return { item: first };
+  if (strategy === "round_robin") return takeTurn(first, lotsOf(candidates, weightOf), input.view);
+  return { item: draw(first, chances(strategy, candidates, input), input.random) };
 }
 
 /**
- * The probability of each route to be the next one chosen; they add up to 1. The choice draws from this very list, so an
- * explanation cannot differ from what happens.
+ * The probability of each candidate to be the next one chosen. The choice draws from this very list, so an explanation
+ * cannot differ from what happens.
  */
-export function chances(
+export function chances<C extends Candidate>(
   strategy: string,
-  routes: readonly Route[],
-  input: Omit<BalanceInput, "random">,
-): readonly number[] {
-  const { view, sessionId } = input;
-  const shares = sharesOf(routes.map(weightOf));
+  candidates: readonly [C, ...C[]],
+  { view, sessionId }: Omit<BalanceInput, "random">,
+): readonly Lot<C>[] {
+  const [first] = candidates;
+  const lots = lotsOf(candidates, weightOf);
   switch (strategyOf(strategy)) {
     case "lottery":
-      return shares;
+      return lots;
     case "rotor":
-      return amongLeast(routes.map((_, i) => -(shares[i] ?? 0)), shares);
+      return amongLeast(lots, ({ share }) => -share);
     case "round_robin":
-      return certain(takeTurn(routes, shares, view).index, routes.length);
+      return certain(lots, takeTurn(first, lots, view).item);
     case "least_used":
-      return amongLeast(routes.map((route) => view.association(route.associationId)?.usedToday ?? 0), shares);
+      return amongLeast(lots, ({ item }) => view.association(idOf(item))?.usedToday ?? 0);
     case "least_busy":
-      return amongLeast(
-        routes.map((route, i) => (view.association(route.associationId)?.inFlight ?? 0) / (shares[i] ?? 0)),
-        shares,
-      );
+      return amongLeast(lots, ({ item, share }) => (view.association(idOf(item))?.inFlight ?? 0) / share);
     case "fastest":
-      return fastest(routes, shares, view);
+      return fastest(lots, view);
     case "sticky":
-      if (sessionId === null) return shares;
-      return certain(stickTo(sessionId, routes.map((route) => route.associationId), shares), routes.length);
+      return sessionId === null ? lots : certain(lots, stickTo(first, lots, idOf, sessionId));
   }
 }
 
-function weightOf(route: Route): number {
+function weightOf({ route }: Candidate): number {
   return route.weight;
 }
 
-function certain(index: number, length: number): readonly number[] {
-  return Array.from({ length }, (_, i) => i === index ? 1 : 0);
+function idOf({ route }: Candidate): number {
+  return route.associationId;
+}
+
+function certain<C>(lots: readonly Lot<C>[], chosen: C): readonly Lot<C>[] {
+  return lots.map(({ item }) => ({ item, share: item === chosen ? 1 : 0 }));
 }
 
 /** By share among those with the least cost. Those without a share have no part. */
-function amongLeast(costs: readonly number[], shares: readonly number[]): readonly number[] {
+function amongLeast<C>(lots: readonly Lot<C>[], costOf: (lot: Lot<C>) => number): readonly Lot<C>[] {
   let least = Infinity;
-  for (const [i, share] of shares.entries()) if (share > 0) least = Math.min(least, costs[i] ?? Infinity);
-  return sharesOf(shares.map((share, i) => costs[i] === least ? share : 0));
+  for (const lot of lots) if (lot.share > 0) least = Math.min(least, costOf(lot));
+  let total = 0;
+  for (const lot of lots) if (costOf(lot) === least) total += lot.share;
+  return lots.map((lot) => ({ item: lot.item, share: costOf(lot) === least ? lot.share / total : 0 }));
 }
 
-function takeTurn(routes: readonly Route[], shares: readonly number[], view: StateView): ChosenRoute {
-  const ids: number[] = [];
-  const weighted: number[] = [];
-  const portions: number[] = [];
-  let modelId = 0;
-  for (const [i, route] of routes.entries()) {
-    const share = shares[i] ?? 0;
-    if (share <= 0) continue;
-    modelId = route.modelId;
-    ids.push(route.associationId);
-    weighted.push(i);
-    portions.push(share);
-  }
-  const turn = nextTurn(view.rotation(modelId), ids, portions);
-  return { index: weighted[turn.index] ?? 0, rotation: turn.rotation };
+function takeTurn<C extends Candidate>(first: C, lots: readonly Lot<C>[], view: StateView): Turn<C, number> {
+  return nextTurn(first, lots, idOf, view.rotation(first.route.modelId));
 }
 
-function fastest(routes: readonly Route[], shares: readonly number[], view: StateView): readonly number[] {
-  let best = -1;
+function fastest<C extends Candidate>(lots: readonly Lot<C>[], view: StateView): readonly Lot<C>[] {
+  let best: Lot<C> | null = null;
   let leastMs = Infinity;
-  for (const [i, route] of routes.entries()) {
-    const ttftMs = view.association(route.associationId)?.ttftMs ?? Infinity;
-    if ((shares[i] ?? 0) > 0 && ttftMs < leastMs) {
+  for (const lot of lots) {
+    const ttftMs = view.association(idOf(lot.item))?.ttftMs ?? Infinity;
+    if (lot.share > 0 && ttftMs < leastMs) {
       leastMs = ttftMs;
-      best = i;
+      best = lot;
     }
   }
   // Nothing is measured yet: by weight. An unmeasured one beside a measured one is met by exploration.
-  if (best < 0) return shares;
-  const others = shares.map((share, i) => i === best ? 0 : share);
-  if (!others.some((share) => share > 0)) return certain(best, routes.length);
-  return sharesOf(others).map((share, i) => i === best ? 1 - EXPLORATION : share * EXPLORATION);
+  if (best === null) return lots;
+  const others = lots.reduce((sum, lot) => lot === best ? sum : sum + lot.share, 0);
+  if (others <= 0) return certain(lots, best.item);
+  return lots.map((lot) => {
+    const share = lot === best ? 1 - EXPLORATION : lot.share / others * EXPLORATION;
+    return { item: lot.item, share };
+  });
 }

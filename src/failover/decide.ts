@@ -1,6 +1,6 @@
 /** The walk of one request: who is next, after what wait, or what the client is told. @module */
 
-import { chooseRoute } from "./balance.ts";
+import { chooseCandidate } from "./balance.ts";
 import type { NoRoute, Route, RouteKey, StateView } from "./candidates.ts";
 import { FAILURE_CLASSES } from "./failure_class.ts";
 import { type FinalWord, finalWord } from "./final_word.ts";
@@ -64,14 +64,16 @@ export type Step =
 /**
  * The next step of a request.
  *
- * Within a round every candidate is tried at most once, tier by tier. A failure of the credential kind moves to the next
- * usable key of the same provider; any other to another provider as long as one is left, in whatever tier. A further
- * round begins, after a wait, with those candidates that only passing troubles stood in the way of.
+ * Within a round every candidate is tried at most once, tier by tier. A key that is refused, exhausted or limited leads to
+ * the next usable key of the same provider; a provider's own trouble leads to another provider as long as one is left, in
+ * whatever tier. A further round begins, after a wait, with those candidates that only passing troubles stood in the way
+ * of: the others would fail again.
  */
 export function step(walk: Walk, input: StepInput): Step {
   const last = walk.attempts.at(-1);
   if (last !== undefined && FAILURE_CLASSES[last.class].next === "stop") return giveUp(walk, input);
-  if (walk.attempts.length >= Math.max(1, input.maxAttempts)) return giveUp(walk, input);
+  // Written so that NaN, which an old row may hold, allows one attempt.
+  if (last !== undefined && !(walk.attempts.length < input.maxAttempts)) return giveUp(walk, input);
   if (input.now >= input.deadlineAt) return giveUp(walk, input);
 
   const pick = next(walk, input);
@@ -85,34 +87,34 @@ function giveUp(walk: Walk, input: StepInput): Step {
 function next(walk: Walk, input: StepInput): Pick | null {
   const last = walk.attempts.at(-1);
   const nextKey = last !== undefined && FAILURE_CLASSES[last.class].next === "next_key";
-  let pool: Placement[] = [];
-  let others: Placement[] | null = null;
+  const all: Placement[] = [];
+  const others: Placement[] = [];
   for (const route of input.routes) {
     const placement = place(route, walk, input);
     if (placement === null) continue;
     if (nextKey && placement.tier === "ready" && route.associationId === last.associationId) {
       return pickOf(placement, undefined, input);
     }
-    pool.push(placement);
-    if (last !== undefined && !hasFailedThisRound(walk, route.providerId)) {
-      if (others === null) others = [placement];
-      else others.push(placement);
-    }
+    all.push(placement);
+    if (last !== undefined && !hasFailedThisRound(walk, route.providerId)) others.push(placement);
   }
-  if (others !== null) pool = others;
-  return choose(pool, input);
+  return choose(others.length > 0 ? others : all, input);
 }
 
 function choose(pool: readonly Placement[], input: StepInput): Pick | null {
-  const ready = pool.filter((placement) => placement.tier === "ready");
-  const [only] = ready;
-  if (only !== undefined) {
-    if (ready.length === 1) return pickOf(only, undefined, input);
-    const chosen = chooseRoute(input.strategy, ready.map((placement) => placement.route), input);
-    return pickOf(ready[chosen.index] ?? only, chosen.rotation, input);
+  let ready: [Placement, ...Placement[]] | null = null;
+  let soonest: Placement | null = null;
+  for (const placement of pool) {
+    if (placement.tier === "ready") {
+      if (ready === null) ready = [placement];
+      else ready.push(placement);
+    } else if (soonest === null || bySoonest(placement, soonest) < 0) {
+      soonest = placement;
+    }
   }
-  const soonest = pool.toSorted(bySoonest)[0];
-  return soonest === undefined ? null : pickOf(soonest, undefined, input);
+  if (ready === null) return soonest === null ? null : pickOf(soonest, undefined, input);
+  const chosen = chooseCandidate(input.strategy, ready, input);
+  return pickOf(chosen.item, chosen.rotation, input);
 }
 
 /** The order of those that are not ready: cooling before unhealthy, soonest deadline first, then by weight. */

@@ -76,14 +76,10 @@ export function explain(routes: readonly Route[], need: Need, input: ExplainInpu
     const placement = place(route, emptyWalk, input);
     if (placement !== null) placed.push(placement);
   }
-  const ready = placed.filter((placement) => placement.tier === "ready");
   const rest = placed.filter((placement) => placement.tier !== "ready").sort(bySoonest);
-  const firstChances = ready.length === 0
-    ? []
-    : chances(input.strategy, ready.map((each) => each.route), input);
-  const shares = new Map(ready.map((each, i) => [each, firstChances[i] ?? 0]));
-  const [first] = rest;
-  if (ready.length === 0 && first !== undefined) shares.set(first, 1);
+  const ready = inTurn(placed.filter((placement) => placement.tier === "ready"), input);
+  const [first] = ready.length > 0 ? [] : rest;
+  const shares = new Map(first === undefined ? oddsOf(ready, input) : [[first, 1]]);
 
   const excluded: ExcludedRoute[] = [];
   for (const route of routes) {
@@ -91,9 +87,7 @@ export function explain(routes: readonly Route[], need: Need, input: ExplainInpu
     if (reason !== null) excluded.push({ ...name(route), reason });
   }
   return {
-    candidates: [...inTurn(ready, input), ...rest].map((each) =>
-      describe(each, shares.get(each) ?? 0, input)
-    ),
+    candidates: [...ready, ...rest].map((each) => describe(each, shares.get(each) ?? 0, input)),
     excluded,
     noRoute: placed.length === 0 ? whyNone(routes, need) : null,
   };
@@ -101,15 +95,23 @@ export function explain(routes: readonly Route[], need: Need, input: ExplainInpu
 
 /** The ready ones in the order of a request whose every attempt fails: the likeliest, then the likeliest of the rest. */
 function inTurn(ready: readonly Placement[], input: ExplainInput): Placement[] {
-  const order: Placement[] = [];
-  let left = [...ready];
-  while (left.length > 0) {
-    const odds = chances(input.strategy, left.map((each) => each.route), input);
-    const likeliest = odds.indexOf(Math.max(...odds));
-    order.push(...left.slice(likeliest, likeliest + 1));
-    left = left.toSpliced(likeliest, 1);
+  const [first, ...others] = ready;
+  if (first === undefined) return [];
+  let likeliest = first;
+  let best = 0;
+  for (const { item, share } of chances(input.strategy, [first, ...others], input)) {
+    if (share > best) {
+      best = share;
+      likeliest = item;
+    }
   }
-  return order;
+  return [likeliest, ...inTurn(ready.filter((each) => each !== likeliest), input)];
+}
+
+function oddsOf(ready: readonly Placement[], input: ExplainInput): [Placement, number][] {
+  const [first, ...others] = ready;
+  if (first === undefined) return [];
+  return chances(input.strategy, [first, ...others], input).map(({ item, share }) => [item, share]);
 }
 
 function describe(placement: Placement, share: number, input: ExplainInput): ExplainedCandidate {

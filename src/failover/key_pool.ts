@@ -3,7 +3,7 @@
 import { type Cooldown, cooldownAfter, cooldownAfterSuccess } from "./cooldown.ts";
 import { nextTurn, type Rotation } from "./rotation.ts";
 import type { Verdict } from "./verdict.ts";
-import { draw, sharesOf, usableWeight } from "./weight.ts";
+import { draw, type Lot, lotsOf } from "./weight.ts";
 
 /** How a provider's next key is chosen. */
 export type KeyPolicy = "round_robin" | "least_used" | "random";
@@ -150,7 +150,7 @@ export interface ChosenKey {
   readonly rotation?: Rotation<string>;
 }
 
-/** Chooses among keys that are all fit for use; there is at least one. */
+/** Chooses among keys that are all fit for use. One without weight is chosen only when none with weight is there. */
 export function chooseKey(
   keys: readonly [RouteKey, ...RouteKey[]],
   policy: KeyPolicy,
@@ -160,36 +160,32 @@ export function chooseKey(
 ): ChosenKey {
   const [first] = keys;
   if (keys.length === 1) return { key: first };
+  const lots = lotsOf(keys, (key) => key.weight);
   switch (policy) {
-    case "random": {
-      const index = draw(sharesOf(keys.map((key) => key.weight)), random);
-      return { key: keys[index] ?? first };
-    }
+    case "random":
+      return { key: draw(first, lots, random) };
     case "least_used":
-      return { key: leastUsed(keys, stateOf) };
+      return { key: leastUsed(first, lots, stateOf) };
     case "round_robin": {
-      const shares = sharesOf(keys.map((key) => key.weight));
-      const weighted = keys.filter((_, i) => (shares[i] ?? 0) > 0);
-      const turn = nextTurn(rotation, weighted.map((key) => key.id), shares.filter((share) => share > 0));
-      return { key: weighted[turn.index] ?? first, rotation: turn.rotation };
+      const turn = nextTurn(first, lots, (key) => key.id, rotation);
+      return { key: turn.item, rotation: turn.rotation };
     }
   }
 }
 
 function leastUsed(
-  keys: readonly [RouteKey, ...RouteKey[]],
+  first: RouteKey,
+  lots: readonly Lot<RouteKey>[],
   stateOf: (id: string) => KeyState | undefined,
 ): RouteKey {
-  const noWeight = keys.every((key) => usableWeight(key.weight) === 0);
-  let best: RouteKey = keys[0];
+  let chosen = first;
   let least = Infinity;
-  for (const key of keys) {
-    const weight = noWeight ? 1 : usableWeight(key.weight);
-    const load = weight === 0 ? Infinity : (stateOf(key.id)?.useCount ?? 0) / weight;
+  for (const { item, share } of lots) {
+    const load = share > 0 ? (stateOf(item.id)?.useCount ?? 0) / share : Infinity;
     if (load < least) {
       least = load;
-      best = key;
+      chosen = item;
     }
   }
-  return best;
+  return chosen;
 }

@@ -76,7 +76,7 @@ export const BY_STATUS: readonly Rule[] = [
     why:
       "424: a vendor's model backend failed. 425: too early. 499: something upstream hung up; our client did not.",
   },
-  { reason: "rate_limited", class: "rate_limit", on: [[429, 429]], why: "RFC 6585." },
+  { reason: "rate_limited", class: "rate_limit", on: [[429, 429]], why: "RFC 6585, and every vendor." },
   {
     reason: "overloaded",
     class: "overload",

@@ -1,24 +1,28 @@
 /** Sticky choice: weighted rendezvous hashing. @module */
 
-import { usableWeight } from "./weight.ts";
+import type { Lot } from "./weight.ts";
 
 /**
- * The index of the participant that a session sticks to. Each one's score depends on nothing but the session, its own
- * id and its weight, so only the sessions of one that is out move, and they come back with it.
+ * The participant that a session sticks to. Each one's score depends on nothing but the session, its own id and its
+ * share, so only the sessions of one that is out move, and they come back with it.
  */
-export function stickTo(session: string, ids: readonly number[], weights: readonly number[]): number {
-  let index = 0;
-  let best = Infinity;
-  for (const [i, id] of ids.entries()) {
-    const weight = usableWeight(weights[i] ?? 0);
-    // The minimum of exponential times with rates w: participant i wins with probability w ÷ sum.
-    const score = weight === 0 ? Infinity : -Math.log(hashToUnit(`${session}\u0000${id}`)) / weight;
-    if (score < best) {
-      best = score;
-      index = i;
+export function stickTo<T>(
+  fallback: T,
+  lots: readonly Lot<T>[],
+  idOf: (item: T) => number,
+  session: string,
+): T {
+  let chosen = fallback;
+  let least = Infinity;
+  for (const { item, share } of lots) {
+    // The minimum of exponential times with rates s: a participant wins with probability s ÷ sum, and with 0 never.
+    const score = -Math.log(hashToUnit(`${session}\u0000${idOf(item)}`)) / share;
+    if (score < least) {
+      least = score;
+      chosen = item;
     }
   }
-  return index;
+  return chosen;
 }
 
 /**
@@ -35,8 +39,8 @@ export function hashToUnit(text: string): number {
   }
   a = finish(a ^ (b >>> 15));
   b = finish(b ^ (a >>> 13));
-  // 21 + 32 bits fill a double's 53; half a step keeps it off 0, whose logarithm is infinite.
-  return ((a >>> 11) * 2 ** 32 + (b >>> 0) + 0.5) / 2 ** 53;
+  // 20 + 32 bits, and half a step that keeps it off 0, whose logarithm is infinite: a double holds all of it exactly.
+  return ((a >>> 12) * 2 ** 32 + (b >>> 0) + 0.5) / 2 ** 52;
 }
 
 function finish(hash: number): number {

@@ -1,6 +1,5 @@
 /** Tiers: how good a candidate is at this moment. @module */
 
-import { breakerPhase } from "./breaker.ts";
 import type { Route, RouteKey, StateView } from "./candidates.ts";
 import { keyDeadline, type KeyState, keyStatus } from "./key_pool.ts";
 import { isSpent, type Walk } from "./walk.ts";
@@ -73,8 +72,9 @@ function standAssociation(route: Route, { view, now, trialUnhealthy }: PlaceInpu
 
   let deadline = state.cooldown === null ? 0 : state.cooldown.until;
   trial ||= state.cooldown !== null;
-  if (route.breaker && breakerPhase(state.breaker, now) !== "closed") {
-    deadline = Math.max(deadline, state.breaker.openUntil ?? 0);
+  const { openUntil } = state.breaker;
+  if (route.breaker && openUntil !== null) {
+    deadline = Math.max(deadline, openUntil);
     trial = true;
   }
   if (deadline > now || (trial && slotTaken)) return { tier: "cooling", trial: false, deadline };

@@ -57,7 +57,9 @@ const BY_NAME: readonly Rule[] = [
     class: "caller_fault",
     on: ANY,
     names: ["previous_response_not_found", "invalid_encrypted_content"],
-    why: "Responses: the caller refers to something that only the account that made it knows.",
+    why:
+      "Responses: the caller refers to something that only the account that made it knows. The strategy `sticky` keeps " +
+      "such sessions on one account.",
   },
   {
     reason: "resource_not_found",

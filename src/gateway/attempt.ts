@@ -1,5 +1,5 @@
 /** One attempt: one call to one candidate, up to the moment when its answer is known to be one. @module */
-import type { Outcome } from "../failover/outcome.ts";
+import type { FailedOutcome } from "../failover/outcome.ts";
 import type { AnswerReading, WireProtocol } from "../protocols/protocol.ts";
 import { CallTimer } from "./call_timer.ts";
 import type { Deadlines } from "./deadlines.ts";
@@ -18,6 +18,8 @@ export interface AttemptInput {
   readonly secret: string;
   readonly body: ClientBody;
   readonly clientHeaders: Headers;
+  /** The client asks for a stream. */
+  readonly stream: boolean;
   readonly userAgent: string;
   /** Ends this attempt only. */
   readonly abort: AbortController;
@@ -62,7 +64,7 @@ export type AttemptResult =
   }
   | {
     readonly type: "failed";
-    readonly outcome: Outcome;
+    readonly outcome: FailedOutcome;
     readonly statusCode: number;
     /** The provider's own answer, when it gave one. */
     readonly answer: PassableAnswer | null;
@@ -102,7 +104,7 @@ async function callOnce(
   try {
     timer.arm("headers", Math.min(Date.now() + input.waitMs, input.commitBefore));
     response = await tools.upstreams.send(call, input.abort.signal);
-    if (response.ok && response.body !== null && isEventStream(response)) {
+    if (response.ok && isEventStream(response) && response.body !== null) {
       streaming = true;
       return await openStream(response, response.body, metered, timer, input);
     }
@@ -191,11 +193,11 @@ function byteStream(source: ReadableStream<Uint8Array>): ReadableStream<Uint8Arr
   });
 }
 
-function failed(outcome: Outcome, statusCode: number): AttemptResult {
+function failed(outcome: FailedOutcome, statusCode: number): AttemptResult {
   return { type: "failed", outcome, statusCode, answer: null };
 }
 
-function outcomeOfBody(error: unknown, signal: AbortSignal): Outcome {
+function outcomeOfBody(error: unknown, signal: AbortSignal): FailedOutcome {
   if (error instanceof AnswerTooLarge) {
     return { type: "bad_answer", what: "too_large", detail: error.message };
   }

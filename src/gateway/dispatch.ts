@@ -9,16 +9,27 @@ import type { RecordedAttempt, Recorder } from "../accounting/recorder.ts";
 import { eligible, type Need, whyNone } from "../failover/candidates.ts";
 import { classify } from "../failover/classify.ts";
 import { afterAttempt, emptyWalk, type FinalWord, type Pick, step, type Walk } from "../failover/decide.ts";
-import type { FailedOutcome, Outcome } from "../failover/outcome.ts";
 import type { Verdict } from "../failover/verdict.ts";
 import type { HealthObservation } from "../health/state.ts";
-import type { GatewayError, Inspection, WireProtocol } from "../protocols/protocol.ts";
+import type { Inspection, WireProtocol } from "../protocols/protocol.ts";
 import type { ActiveRequests } from "./active_requests.ts";
 import { attempt, type AttemptResult, type AttemptTools, type PassableAnswer } from "./attempt.ts";
-import { type AttemptEnd, endAttempt, nanoseconds } from "./attempt_log.ts";
-import { responseHeaders, streamHeaders } from "./headers.ts";
+import { replyOrEarlyStream } from "./early_stream.ts";
+import { type HeaderRecord, responseHeaders, streamHeaders } from "./headers.ts";
 import type { AttemptHandle, LiveState } from "./live_state.ts";
 import { relay } from "./relay.ts";
+import {
+  brokenStreamError,
+  errorReply,
+  goneReply,
+  inBandCallerFault,
+  mayPassOn,
+  passedOnReply,
+  type Reply,
+  stoppingError,
+  wholeReply,
+} from "./reply.ts";
+import { type Caller, RequestLog } from "./request_log.ts";
 import type { RoutedModel, RoutingTable, Target } from "./routing_table.ts";
 import { newTraceId } from "./trace_id.ts";
 import type { ClientBody } from "./upstream_request.ts";
@@ -33,6 +44,8 @@ export interface Gateway extends AttemptTools {
   readonly active: ActiveRequests;
   /** Longest silence of a stream, milliseconds. */
   readonly streamIdleMs: number;
+  /** A stream without output for this long is opened with a comment, milliseconds; 0 = never. */
+  readonly openAfterMs: number;
   /** Answers carry `x-llmio-…` headers. */
   readonly operatorHeaders: boolean;
   /** `user-agent` of the gateway's own. */
@@ -43,14 +56,6 @@ export interface Gateway extends AttemptTools {
   observe(providerId: number, observation: HealthObservation): void;
   /** Nobody probes, so an unhealthy provider whose time has come is tried by traffic. */
   trialUnhealthy(): boolean;
-}
-
-/** Who asks, as far as the gateway knows. */
-export interface Caller {
-  readonly remoteIp: string;
-  readonly userAgent: string;
-  /** 0 = admin token or no authentication. */
-  readonly authKeyId: number;
 }
 
 /** One admitted request. */
@@ -66,29 +71,49 @@ export interface ClientRequest {
   readonly arrivedAt: number;
 }
 
-const log = getLogger(["llmio", "gateway"]);
+const logger = getLogger(["llmio", "gateway"]);
 
 /** Serves one request. Never throws for what a provider or a client does. */
 export function dispatch(request: ClientRequest, gateway: Gateway): Promise<Response> {
-  return new Dispatch(request, gateway).run();
+  const run = new Dispatch(request, gateway);
+  const reply = run.run();
+  if (!request.inspection.stream) return reply.then(({ response }) => response);
+  return replyOrEarlyStream({
+    reply,
+    deadlines: gateway.deadlines,
+    openAfterMs: gateway.openAfterMs,
+    headers: () => run.operatorHeaders({}, null),
+    onGone: () => run.end(CLIENT_GONE),
+  });
 }
 
-/** HTTP has no status for it; 499 is what logs of proxies use. The client is not there to read it. */
-const CLIENT_CLOSED_REQUEST = 499;
+/** One attempt that is under way. */
+interface Run {
+  readonly pick: Pick;
+  readonly target: Target;
+  readonly handle: AttemptHandle;
+  readonly row: RecordedAttempt;
+  /** `performance.now()` of its start. */
+  readonly startedAt: number;
+}
 
 class Dispatch {
   readonly #request: ClientRequest;
   readonly #gateway: Gateway;
   readonly #traceId = newTraceId();
   readonly #startedAtMs = Date.now();
+  readonly #log: RequestLog;
   /** Ends what is under way: the current attempt, or the wait between two. */
   #current = new AbortController();
   #ended: CallEnded | null = null;
   #walk: Walk = emptyWalk;
+  /** A stream is being relayed; the request is over when it is. */
+  #relaying = false;
   /** Answers that could go to the client, by attempt. */
   readonly #answers: (PassableAnswer | null)[] = [];
-  readonly #onHangUp = () => this.#end(CLIENT_GONE);
-  readonly #end = (reason: CallEnded) => {
+  readonly #onHangUp = () => this.end(CLIENT_GONE);
+  /** Ends the request, whatever it is doing. */
+  readonly end = (reason: CallEnded) => {
     this.#ended ??= reason;
     this.#current.abort(reason);
   };
@@ -96,33 +121,38 @@ class Dispatch {
   constructor(request: ClientRequest, gateway: Gateway) {
     this.#request = request;
     this.#gateway = gateway;
+    const { protocol, inspection, caller, arrivedAt } = request;
+    this.#log = new RequestLog(gateway.recorder, {
+      traceId: this.#traceId,
+      protocol: protocol.protocol,
+      inspection,
+      caller,
+      startedAtMs: this.#startedAtMs,
+      arrivedAt,
+    });
   }
 
-  async run(): Promise<Response> {
+  async run(): Promise<Reply> {
     const { signal } = this.#request;
-    if (signal.aborted) this.#end(CLIENT_GONE);
+    if (signal.aborted) this.end(CLIENT_GONE);
     else signal.addEventListener("abort", this.#onHangUp, { once: true });
-    this.#gateway.active.add(this.#end);
-    let response: Response | null = null;
+    this.#gateway.active.add(this.end);
     try {
-      response = await this.#walkCandidates();
-      return response;
+      return await this.#walkCandidates();
     } finally {
-      // A relayed stream leaves by itself when it ends.
-      if (response === null || !this.#relaying) this.#leave();
+      if (!this.#relaying) this.#leave();
     }
   }
 
-  #relaying = false;
-
   #leave(): void {
     this.#request.signal.removeEventListener("abort", this.#onHangUp);
-    this.#gateway.active.remove(this.#end);
+    this.#gateway.active.remove(this.end);
   }
 
-  async #walkCandidates(): Promise<Response> {
+  async #walkCandidates(): Promise<Reply> {
     const { inspection, protocol } = this.#request;
-    const need: Need = { protocol: protocol.protocol, ...inspection };
+    const { tools, structuredOutput, image } = inspection;
+    const need: Need = { protocol: protocol.protocol, tools, structuredOutput, image };
     for (;;) {
       if (this.#ended !== null) return this.#gone(this.#ended);
       // Looked up again each time, so that an operator's change acts on requests under way.
@@ -132,13 +162,13 @@ class Dispatch {
       const routes = eligible(model.routes, need);
       const next = step(this.#walk, {
         routes,
-        ...(routes.length === 0 && { noRoute: whyNone(model.routes, need) }),
+        noRoute: routes.length === 0 ? whyNone(model.routes, need) : undefined,
         view: this.#gateway.live,
         strategy: model.strategy,
         maxAttempts: model.maxAttempts,
         now: Date.now(),
         deadlineAt: this.#commitBefore(model),
-        random: () => this.#gateway.random(),
+        random: this.#gateway.random,
         sessionId: inspection.sessionId === "" ? null : inspection.sessionId,
         trialUnhealthy: this.#gateway.trialUnhealthy(),
       });
@@ -151,8 +181,9 @@ class Dispatch {
           return this.#giveUp(next.final);
         case "attempt": {
           const target = table.target(next.pick.route.associationId);
-          const response = target === undefined ? null : await this.#try(next.pick, target, model);
-          if (response !== null) return response;
+          if (target === undefined) throw new Error("a route of the routing table has no target");
+          const reply = await this.#try(next.pick, target, model);
+          if (reply !== null) return reply;
         }
       }
     }
@@ -165,9 +196,8 @@ class Dispatch {
 
   /** Waits, unless the request ends before. */
   #pause(ms: number): Promise<void> {
-    const { signal } = this.#current;
+    const { signal } = this.#current = new AbortController();
     return new Promise((resolve) => {
-      if (signal.aborted) return resolve();
       const done = () => {
         clearTimeout(timer);
         signal.removeEventListener("abort", done);
@@ -178,13 +208,17 @@ class Dispatch {
     });
   }
 
-  /** One attempt. @returns the answer to the client, or `null` to go on */
-  async #try(pick: Pick, target: Target, model: RoutedModel): Promise<Response | null> {
-    const { protocol, inspection, body, headers, arrivedAt } = this.#request;
+  /** One attempt. @returns the reply to the client, or `null` to go on */
+  async #try(pick: Pick, target: Target, model: RoutedModel): Promise<Reply | null> {
+    const { protocol, inspection, body, headers } = this.#request;
     const gateway = this.#gateway;
-    const startedAt = performance.now();
-    const handle = gateway.live.started(pick, Date.now());
-    const row = gateway.recorder.begin(this.#rowStart(target, nanoseconds(startedAt - arrivedAt)));
+    const run: Run = {
+      pick,
+      target,
+      handle: gateway.live.started(pick, Date.now()),
+      row: this.#log.begin(target, this.#walk.attempts.length),
+      startedAt: performance.now(),
+    };
     this.#current = new AbortController();
     const result = await attempt({
       protocol,
@@ -192,6 +226,7 @@ class Dispatch {
       secret: target.secretOf(pick.key.id),
       body,
       clientHeaders: headers,
+      stream: inspection.stream,
       userAgent: gateway.userAgent,
       abort: this.#current,
       waitMs: inspection.stream ? model.timeOutMs / 3 : model.timeOutMs,
@@ -200,18 +235,19 @@ class Dispatch {
     }, gateway);
     switch (result.type) {
       case "whole":
-        return this.#commitWhole(result, { handle, row, target, startedAt });
+        return this.#commitWhole(result, run);
       case "stream":
-        return this.#commitStream(result, { handle, row, target, startedAt });
+        return this.#commitStream(result, run);
       case "failed":
-        return this.#failed(result, pick, { handle, row, target, startedAt });
+        this.#failed(result, run);
+        return null;
     }
   }
 
-  #commitWhole(result: Extract<AttemptResult, { type: "whole" }>, run: Run): Response {
+  #commitWhole(result: Extract<AttemptResult, { type: "whole" }>, run: Run): Reply {
     const { response, body, reading, firstByteAt } = result;
     this.#settle(run, null, response.status, firstByteAt - run.startedAt);
-    this.#endRow(run.row, {
+    this.#log.end(run.row, {
       outcome: reading.incomplete === true ? "incomplete" : "completed",
       statusCode: response.status,
       error: "",
@@ -219,217 +255,131 @@ class Dispatch {
       size: body.length,
       firstByteAt,
     });
-    return new Response(body, {
-      status: response.status,
-      headers: this.#operatorHeaders(responseHeaders(response.headers), run.target),
-    });
+    const headers = this.operatorHeaders(responseHeaders(response.headers), run.target);
+    return wholeReply(body, response.status, headers);
   }
 
-  #commitStream(result: Extract<AttemptResult, { type: "stream" }>, run: Run): Response {
+  #commitStream(result: Extract<AttemptResult, { type: "stream" }>, run: Run): Reply {
     const { response, pump, gate } = result;
     const { tap } = pump.source;
+    const { protocol } = this.#request;
     this.#relaying = true;
     this.#gateway.live.answered(run.handle, performance.now() - run.startedAt);
-    const stream = relay(pump, gate, (outcome) => this.#inBandError(outcome), (outcome) => {
-      this.#leave();
-      const verdict = outcome.type === "success" ? null : classify(outcome, Date.now());
-      this.#settle(run, verdict, response.status);
-      this.#endRow(run.row, {
-        outcome: verdict?.class ?? (tap.incomplete ? "incomplete" : "completed"),
-        statusCode: response.status,
-        error: verdict === null ? "" : this.#errorText(verdict, run.target),
-        usage: tap.usage,
-        size: tap.size,
-        firstByteAt: pump.firstByteAt,
-      });
-    });
-    const headers = streamHeaders(this.#operatorHeaders(responseHeaders(response.headers), run.target));
-    return new Response(stream, { status: response.status, headers });
+    const stream = relay(
+      pump,
+      gate,
+      (outcome) => protocol.errorEvent(brokenStreamError(outcome, this.#traceId)),
+      (outcome) => {
+        this.#leave();
+        const verdict = outcome.type === "success" ? null : classify(outcome, Date.now());
+        this.#settle(run, verdict, response.status);
+        this.#log.end(run.row, {
+          outcome: verdict?.class ?? (tap.incomplete ? "incomplete" : "completed"),
+          statusCode: response.status,
+          error: verdict === null ? "" : scrub(`${verdict.reason}: ${verdict.detail}`, run),
+          usage: tap.usage,
+          size: tap.size,
+          firstByteAt: pump.firstByteAt,
+        });
+      },
+    );
+    const headers = streamHeaders(this.operatorHeaders(responseHeaders(response.headers), run.target));
+    return { response: new Response(stream, { status: response.status, headers }), inBand: null };
   }
 
-  #failed(result: Extract<AttemptResult, { type: "failed" }>, pick: Pick, run: Run): Response | null {
-    const outcome = result.outcome as FailedOutcome;
+  #failed(result: Extract<AttemptResult, { type: "failed" }>, run: Run): void {
+    const { outcome, statusCode } = result;
     const verdict = classify(outcome, Date.now());
-    this.#settle(run, verdict, result.statusCode);
-    const text = outcome.type === "answer" ? `status: ${outcome.status}, body: ${outcome.text}` : verdict.detail;
-    this.#endRow(run.row, {
+    const detail = scrub(verdict.detail, run);
+    this.#settle(run, { ...verdict, detail }, statusCode);
+    const text = outcome.type === "answer"
+      ? scrub(`status: ${outcome.status}, body: ${outcome.text}`, run)
+      : detail;
+    this.#log.end(run.row, {
       outcome: verdict.class,
-      statusCode: result.statusCode,
-      error: scrub(text, run.target, pick.key.id),
+      statusCode,
+      error: text,
       usage: null,
       size: result.answer?.body.length ?? 0,
       firstByteAt: 0,
     });
-    if (verdict.class === "gateway_fault") {
-      log.error("trace {trace}: {detail}", { trace: this.#traceId, detail: verdict.detail });
-    } else if (verdict.class !== "client_gone") {
-      log.info("trace {trace}: {provider} failed: {class} ({reason})", {
-        trace: this.#traceId,
-        provider: run.target.providerName,
-        class: verdict.class,
-        reason: verdict.reason,
-      });
-    }
+    this.#tellLog(verdict, detail, run);
     const answer = result.answer ?? inBandCallerFault(outcome, verdict, this.#request.protocol);
     this.#answers.push(answer);
-    this.#walk = afterAttempt(this.#walk, pick, verdict, mayPassOn(answer));
-    return null;
+    this.#walk = afterAttempt(this.#walk, run.pick, verdict, mayPassOn(answer, verdict));
+  }
+
+  #tellLog(verdict: Verdict, detail: string, run: Run): void {
+    const facts = { trace: this.#traceId, provider: run.target.providerName, class: verdict.class, detail };
+    if (verdict.class === "gateway_fault") {
+      logger.error("Request {trace} failed inside the gateway: {detail}", facts);
+    } else if (verdict.class !== "client_gone") {
+      logger.info("Request {trace}: {provider} failed with {class}: {detail}", facts);
+    }
   }
 
   /** Tells the state of things how an attempt has ended. */
   #settle(run: Run, verdict: Verdict | null, statusCode: number, ttftMs?: number): void {
-    const latencyMs = performance.now() - run.startedAt;
-    const end = { statusCode, latencyMs, ...(ttftMs !== undefined && { ttftMs }) };
+    const end = { statusCode, latencyMs: performance.now() - run.startedAt, ttftMs };
     const observation = this.#gateway.live.ended(run.handle, verdict, end, Date.now());
     if (observation !== null) this.#gateway.observe(run.target.providerId, observation);
   }
 
-  #giveUp(final: FinalWord): Response {
+  #giveUp(final: FinalWord): Reply {
     if (this.#ended !== null) return this.#gone(this.#ended);
     switch (final.type) {
       case "client_gone":
         return this.#gone(CLIENT_GONE);
-      case "pass_on":
-        return this.#passOn(this.#answers[final.attempt] ?? null, final.retryAfterMs);
+      case "pass_on": {
+        const answer = this.#answers[final.attempt] ?? null;
+        if (answer === null) throw new Error("an answer that is to be passed on was not kept");
+        const headers = this.operatorHeaders(responseHeaders(answer.headers), null);
+        return passedOnReply(answer, final.retryAfterMs, headers);
+      }
       case "gateway_error":
-        if (this.#walk.attempts.length === 0) this.#recordRefusal(final.code, final.message);
-        return this.#refuse({ ...final, traceId: this.#traceId }, final.retryAfterMs);
+        if (this.#walk.attempts.length === 0) this.#log.refused(final.code, final.message);
+        return this.#refuse(final, final.retryAfterMs);
     }
   }
 
-  /** A provider's own answer, status and body unchanged. */
-  #passOn(answer: PassableAnswer | null, retryAfterMs: number | null): Response {
-    if (answer === null) throw new Error("the walk passes on an answer that was not kept");
-    const headers = this.#operatorHeaders(responseHeaders(answer.headers), null);
-    if (!headers.has("retry-after")) setRetryAfter(headers, retryAfterMs);
-    return new Response(answer.body, { status: answer.status, headers });
-  }
-
-  #unknownModel(): Response {
+  #unknownModel(): Reply {
     const { model } = this.#request.inspection;
-    const message = `the model ${JSON.stringify(model)} does not exist here; GET /v1/models lists those that do`;
-    this.#recordRefusal("caller_fault", message);
-    return this.#refuse({ status: 404, code: "model_not_found", message, traceId: this.#traceId }, null);
+    const message = `the model ${
+      JSON.stringify(model)
+    } does not exist here; GET /v1/models lists those that do`;
+    this.#log.refused("caller_fault", message);
+    return this.#refuse({ status: 404, code: "model_not_found", message }, null);
   }
 
-  #refuse(error: GatewayError, retryAfterMs: number | null): Response {
-    const headers = this.#operatorHeaders(new Headers(), null);
-    setRetryAfter(headers, retryAfterMs);
-    return errorResponse(this.#request.protocol, error, headers);
+  #refuse(error: { status: number; code: string; message: string }, retryAfterMs: number | null): Reply {
+    const { status, code, message } = error;
+    const told = { status, code, message, traceId: this.#traceId };
+    return errorReply(this.#request.protocol, told, retryAfterMs, this.operatorHeaders({}, null));
   }
 
-  #gone(reason: CallEnded): Response {
-    if (this.#walk.attempts.length === 0) this.#recordRefusal("client_gone", "the client left before an attempt");
-    if (reason.outcome.type === "client_gone") return new Response(null, { status: CLIENT_CLOSED_REQUEST });
-    return this.#refuse({ ...stopping(), traceId: this.#traceId }, 1_000);
+  #gone(reason: CallEnded): Reply {
+    const clientGone = reason.outcome.type === "client_gone";
+    if (this.#walk.attempts.length === 0) {
+      this.#log.refused(
+        reason.outcome.type,
+        clientGone ? "the client left before an attempt" : "the gateway was stopped",
+      );
+    }
+    return clientGone ? goneReply() : this.#refuse(stoppingError(this.#traceId), 1_000);
   }
 
-  #inBandError(outcome: Outcome): string {
-    const known = outcome.type === "gateway_fault" ? stopping() : broken(outcome);
-    return this.#request.protocol.errorEvent({ ...known, traceId: this.#traceId });
-  }
-
-  /** A row for a request that no provider was asked for. */
-  #recordRefusal(outcome: string, error: string): void {
-    const row = this.#gateway.recorder.begin(this.#rowStart(null, 0));
-    this.#endRow(row, { outcome, statusCode: 0, error, usage: null, size: 0, firstByteAt: 0 });
-  }
-
-  #rowStart(target: Target | null, proxyTimeNs: number): RecordedAttempt["start"] {
-    const { inspection, caller, protocol } = this.#request;
-    return {
-      startedAtMs: this.#startedAtMs,
-      name: inspection.model,
-      traceId: this.#traceId,
-      providerId: target?.providerId ?? null,
-      providerName: target?.providerName ?? "",
-      providerModel: target?.providerModel ?? "",
-      style: protocol.protocol,
-      userAgent: caller.userAgent,
-      remoteIp: caller.remoteIp,
-      authKeyId: caller.authKeyId,
-      sessionId: inspection.sessionId,
-      chatIo: false,
-      retry: this.#walk.attempts.length,
-      proxyTimeNs,
-      inputPrice: target?.inputPrice ?? 0,
-      cacheReadPrice: target?.cacheReadPrice ?? 0,
-      outputPrice: target?.outputPrice ?? 0,
-      currency: target?.currency ?? "",
-    };
-  }
-
-  #endRow(row: RecordedAttempt, end: AttemptEnd): void {
-    endAttempt(this.#gateway.recorder, row, this.#request.arrivedAt, end);
-  }
-
-  #errorText(verdict: Verdict, target: Target): string {
-    return scrub(`${verdict.reason}: ${verdict.detail}`, target, null);
-  }
-
-  #operatorHeaders(headers: Headers, target: Target | null): Headers {
+  /** Adds the headers that tell an operator who has answered. */
+  operatorHeaders(headers: HeaderRecord, target: Target | null): HeaderRecord {
     if (!this.#gateway.operatorHeaders) return headers;
-    headers.set("x-llmio-trace-id", this.#traceId);
-    headers.set("x-llmio-attempts", String(this.#walk.attempts.length + (target === null ? 0 : 1)));
-    if (target !== null) headers.set("x-llmio-provider", encodeURIComponent(target.providerName));
+    headers["x-llmio-trace-id"] = this.#traceId;
+    headers["x-llmio-attempts"] = String(this.#walk.attempts.length + (target === null ? 0 : 1));
+    if (target !== null) headers["x-llmio-provider"] = encodeURIComponent(target.providerName);
     return headers;
   }
 }
 
-/** One attempt that is under way. */
-interface Run {
-  readonly handle: AttemptHandle;
-  readonly row: RecordedAttempt;
-  readonly target: Target;
-  readonly startedAt: number;
-}
-
-/** A gateway error as the caller's protocol shows it. */
-export function errorResponse(protocol: WireProtocol, error: GatewayError, headers = new Headers()): Response {
-  headers.set("content-type", "application/json");
-  return new Response(JSON.stringify(protocol.errorBody(error)), { status: error.status, headers });
-}
-
-function stopping(): Omit<GatewayError, "traceId"> {
-  return { status: 503, code: "gateway_stopping", message: "the gateway is being stopped; try again" };
-}
-
-function broken(outcome: Outcome): Omit<GatewayError, "traceId"> {
-  const message = outcome.type === "timeout"
-    ? "the provider's stream fell silent before its end"
-    : "the provider's stream broke off before its end";
-  return { status: outcome.type === "timeout" ? 504 : 502, code: "upstream_stream_broken", message };
-}
-
-function setRetryAfter(headers: Headers, ms: number | null): void {
-  if (ms !== null) headers.set("retry-after", String(Math.max(1, Math.ceil(ms / 1000))));
-}
-
-/** A fault of the caller's that a provider reports inside a 200 answer, as the refusal that it is. */
-function inBandCallerFault(outcome: FailedOutcome, verdict: Verdict, protocol: WireProtocol): PassableAnswer | null {
-  if (verdict.class !== "caller_fault" || outcome.type !== "bad_answer" || outcome.error === undefined) return null;
-  const { status, code, type, message } = outcome.error;
-  const error = {
-    status: status ?? 400,
-    code: String(code ?? "") || (type ?? "invalid_request_error"),
-    message: message ?? "the provider refused the request",
-    traceId: "",
-  };
-  return {
-    status: error.status,
-    headers: new Headers({ "content-type": "application/json" }),
-    body: new TextEncoder().encode(JSON.stringify(protocol.errorBody(error))),
-  };
-}
-
-/** A web page says nothing to a client that expects JSON. */
-function mayPassOn(answer: PassableAnswer | null): boolean {
-  if (answer === null || answer.body.length === 0) return false;
-  return !/html/i.test(answer.headers.get("content-type") ?? "");
-}
-
 /** Vendors echo credentials in their errors. */
-function scrub(text: string, target: Target, keyId: string | null): string {
-  const secret = keyId === null ? "" : target.secretOf(keyId);
+function scrub(text: string, run: Run): string {
+  const secret = run.target.secretOf(run.pick.key.id);
   return secret.length < 4 ? text : text.replaceAll(secret, "****");
 }

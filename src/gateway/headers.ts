@@ -72,25 +72,27 @@ export function* passableRequestHeaders(headers: Headers): Generator<[string, st
   }
 }
 
+/** Headers as one value for each name, in lower case. Building them costs a third of what `Headers` does. */
+export type HeaderRecord = Record<string, string>;
+
 /**
- * The vendor's headers that go to the client. Lengths and encodings are left out where the body is not passed on as
- * it came.
+ * The vendor's headers that go to the client. Lengths and encodings are left out: the server sets the length, and
+ * an encoding that nobody asked for has been undone.
  */
-export function responseHeaders(headers: Headers): Headers {
+export function responseHeaders(headers: Headers): HeaderRecord {
   const named = namedInConnection(headers);
-  const passed = new Headers();
+  const passed: HeaderRecord = {};
   for (const [name, value] of headers) {
     if (HOP_BY_HOP.has(name) || NOT_FOR_THE_CLIENT.has(name) || named.has(name)) continue;
-    // The gateway asks for no encoding and undoes one that comes all the same.
     if (name === "content-encoding") continue;
-    passed.append(name, value);
+    passed[name] = value;
   }
   return passed;
 }
 
 /** Headers that keep proxies on the way from holding a stream back. */
-export function streamHeaders(headers: Headers): Headers {
-  headers.set("cache-control", "no-cache");
-  headers.set("x-accel-buffering", "no");
+export function streamHeaders(headers: HeaderRecord): HeaderRecord {
+  headers["cache-control"] = "no-cache";
+  headers["x-accel-buffering"] = "no";
   return headers;
 }

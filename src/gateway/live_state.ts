@@ -79,21 +79,19 @@ export interface ProviderTrouble {
 
 /** The mutable state of a running gateway. It has no clock: every time is an argument, epoch ms. */
 export class LiveState implements StateView {
-  readonly #associations = new Map<number, AssociationState>();
-  readonly #associationOwner = new Map<number, number>();
-  readonly #keys = new Map<string, KeyState>();
-  readonly #keyOwner = new Map<string, number>();
+  readonly #associations = new Map<number, Owned<AssociationState>>();
+  readonly #keys = new Map<string, Owned<KeyState>>();
   readonly #health = new Map<number, ProviderHealth>();
   readonly #rotations = new Map<number, Rotation<number>>();
   readonly #keyRotations = new Map<number, Rotation<string>>();
   #day = "";
 
   association(id: number): AssociationState | undefined {
-    return this.#associations.get(id);
+    return this.#associations.get(id)?.state;
   }
 
   key(id: string): KeyState | undefined {
-    return this.#keys.get(id);
+    return this.#keys.get(id)?.state;
   }
 
   health(providerId: number): ProviderHealth | undefined {
@@ -111,11 +109,10 @@ export class LiveState implements StateView {
   /** An attempt starts. Call it in the same turn as `step`, so that no other request picks by the old state. */
   started(pick: Pick, now: number): AttemptHandle {
     const { associationId, modelId, providerId } = pick.route;
-    const association = this.#associations.get(associationId) ?? NEW_ASSOCIATION;
-    this.#associations.set(associationId, associationStarted(association, pick.trial));
-    this.#associationOwner.set(associationId, providerId);
-    this.#keys.set(pick.key.id, keyStarted(this.#keys.get(pick.key.id) ?? NEW_KEY, pick.trial, now));
-    this.#keyOwner.set(pick.key.id, providerId);
+    const association = this.association(associationId) ?? NEW_ASSOCIATION;
+    const key = this.key(pick.key.id) ?? NEW_KEY;
+    this.#associations.set(associationId, { providerId, state: associationStarted(association, pick.trial) });
+    this.#keys.set(pick.key.id, { providerId, state: keyStarted(key, pick.trial, now) });
     if (pick.rotation !== undefined) this.#rotations.set(modelId, pick.rotation);
     if (pick.keyRotation !== undefined) this.#keyRotations.set(providerId, pick.keyRotation);
     return { pick, startedAt: now, holdsTrial: pick.trial, over: false };
@@ -164,7 +161,7 @@ export class LiveState implements StateView {
       at: now,
       statusCode: end.statusCode,
       latencyMs: end.latencyMs,
-      noKeyLeft: route.keys.every((each) => keyStatus(this.#keys.get(each.id), now) === "bad"),
+      noKeyLeft: route.keys.every((each) => keyStatus(this.key(each.id), now) === "bad"),
     });
   }
 
@@ -196,28 +193,27 @@ export class LiveState implements StateView {
     now: number,
   ): void {
     const { associationId, providerId } = route;
-    const association = this.#associations.get(associationId) ?? NEW_ASSOCIATION;
+    const association = this.association(associationId) ?? NEW_ASSOCIATION;
+    const key = this.key(keyId) ?? NEW_KEY;
     // A probe is smaller than a request: it may lift or set a pause, but it does not move the breaker.
     const after = associationAfter(association, verdict, { startedAt: now, breaker: false }, now);
-    this.#associations.set(associationId, { ...after, breaker: association.breaker });
-    this.#associationOwner.set(associationId, providerId);
-    this.#keys.set(keyId, keyAfter(this.#keys.get(keyId) ?? NEW_KEY, verdict, now, now));
-    this.#keyOwner.set(keyId, providerId);
+    const state = { ...after, breaker: association.breaker };
+    this.#associations.set(associationId, { providerId, state });
+    this.#keys.set(keyId, { providerId, state: keyAfter(key, verdict, now, now) });
   }
 
   /** What holds a provider back, for the status that people see. */
   trouble(providerId: number, now: number): ProviderTrouble {
     let cooling = false;
     let badKey = false;
-    for (const [id, owner] of this.#keyOwner) {
-      if (owner !== providerId) continue;
-      const status = keyStatus(this.#keys.get(id), now);
+    for (const owned of this.#keys.values()) {
+      if (owned.providerId !== providerId) continue;
+      const status = keyStatus(owned.state, now);
       badKey ||= status === "bad";
       cooling ||= status === "cooling";
     }
-    for (const [id, owner] of this.#associationOwner) {
-      const state = owner === providerId ? this.#associations.get(id) : undefined;
-      if (state === undefined) continue;
+    for (const { providerId: owner, state } of this.#associations.values()) {
+      if (owner !== providerId) continue;
       cooling ||= state.cooldown !== null && state.cooldown.until > now;
       cooling ||= breakerPhase(state.breaker, now) !== "closed";
     }
@@ -228,23 +224,22 @@ export class LiveState implements StateView {
   beginDay(day: string): void {
     if (day === this.#day) return;
     this.#day = day;
-    for (const [id, state] of this.#associations) {
-      if (state.usedToday > 0) this.#associations.set(id, { ...state, usedToday: 0 });
-    }
+    for (const id of this.#associations.keys()) this.#change(id, (state) => ({ ...state, usedToday: 0 }));
   }
 
   /** A provider is gone: so are its health, keys and associations. Attempts under way end without a trace. */
   forgetProvider(providerId: number): void {
     this.#health.delete(providerId);
     this.#keyRotations.delete(providerId);
-    for (const [id, owner] of this.#keyOwner) if (owner === providerId) this.#forgetKey(id);
-    for (const [id, owner] of this.#associationOwner) if (owner === providerId) this.forgetAssociation(id);
+    for (const [id, owned] of this.#keys) if (owned.providerId === providerId) this.#keys.delete(id);
+    for (const [id, owned] of this.#associations) {
+      if (owned.providerId === providerId) this.forgetAssociation(id);
+    }
   }
 
   /** An association is gone. */
   forgetAssociation(associationId: number): void {
     this.#associations.delete(associationId);
-    this.#associationOwner.delete(associationId);
     for (const [modelId, rotation] of this.#rotations) {
       this.#rotations.set(modelId, without(rotation, associationId));
     }
@@ -252,22 +247,22 @@ export class LiveState implements StateView {
 
   /** A key is gone from its pool, or its owner wants it tried afresh. */
   forgetKey(keyId: string): void {
-    const owner = this.#keyOwner.get(keyId);
-    if (owner === undefined) return;
-    const rotation = this.#keyRotations.get(owner);
-    if (rotation !== undefined) this.#keyRotations.set(owner, without(rotation, keyId));
-    this.#forgetKey(keyId);
+    const owned = this.#keys.get(keyId);
+    if (owned === undefined) return;
+    this.#keys.delete(keyId);
+    const rotation = this.#keyRotations.get(owned.providerId);
+    if (rotation !== undefined) this.#keyRotations.set(owned.providerId, without(rotation, keyId));
   }
 
   /** What must survive a restart. */
   snapshot(): LiveSnapshot {
     const associations: SavedAssociation[] = [];
-    for (const [id, { inFlight: _, trials: __, ...state }] of this.#associations) {
-      associations.push({ id, providerId: this.#associationOwner.get(id) ?? 0, ...state });
+    for (const [id, { providerId, state: { inFlight: _, trials: __, ...state } }] of this.#associations) {
+      associations.push({ id, providerId, ...state });
     }
     const keys: SavedKey[] = [];
-    for (const [id, { trials: _, ...state }] of this.#keys) {
-      keys.push({ id, providerId: this.#keyOwner.get(id) ?? 0, ...state });
+    for (const [id, { providerId, state: { trials: _, ...state } }] of this.#keys) {
+      keys.push({ id, providerId, ...state });
     }
     return { version: 1, day: this.#day, associations, keys };
   }
@@ -276,12 +271,10 @@ export class LiveState implements StateView {
   restore(snapshot: LiveSnapshot): void {
     this.#day = snapshot.day;
     for (const { id, providerId, ...saved } of snapshot.associations) {
-      this.#associations.set(id, { ...NEW_ASSOCIATION, ...saved });
-      this.#associationOwner.set(id, providerId);
+      this.#associations.set(id, { providerId, state: { ...NEW_ASSOCIATION, ...saved } });
     }
     for (const { id, providerId, ...saved } of snapshot.keys) {
-      this.#keys.set(id, { ...NEW_KEY, ...saved });
-      this.#keyOwner.set(id, providerId);
+      this.#keys.set(id, { providerId, state: { ...NEW_KEY, ...saved } });
     }
   }
 
@@ -294,19 +287,24 @@ export class LiveState implements StateView {
 
   /** What was forgotten meanwhile stays forgotten. */
   #change(id: number, reduce: (state: AssociationState) => AssociationState): void {
-    const state = this.#associations.get(id);
-    if (state !== undefined) this.#associations.set(id, reduce(state));
+    const owned = this.#associations.get(id);
+    if (owned === undefined) return;
+    const state = reduce(owned.state);
+    if (state !== owned.state) this.#associations.set(id, { providerId: owned.providerId, state });
   }
 
   #changeKey(id: string, reduce: (state: KeyState) => KeyState): void {
-    const state = this.#keys.get(id);
-    if (state !== undefined) this.#keys.set(id, reduce(state));
+    const owned = this.#keys.get(id);
+    if (owned === undefined) return;
+    const state = reduce(owned.state);
+    if (state !== owned.state) this.#keys.set(id, { providerId: owned.providerId, state });
   }
+}
 
-  #forgetKey(id: string): void {
-    this.#keys.delete(id);
-    this.#keyOwner.delete(id);
-  }
+/** A state with the provider that it belongs to. */
+interface Owned<State> {
+  readonly providerId: number;
+  readonly state: State;
 }
 
 function without<Id>(rotation: Rotation<Id>, id: Id): Rotation<Id> {

@@ -31,9 +31,17 @@ export async function listProviderModels(
   const models: ListedModel[] = [];
   let path: string | null = listing.path;
   for (let page = 0; path !== null && page < MAX_PAGES; page++) {
-    const headers = new Headers(listing.headers({ baseUrl, version }, secret));
-    headers.set("accept-encoding", "identity");
-    const call = { url: endpoint(baseUrl, path), method: "GET", headers, body: null, proxy: provider.proxy } as const;
+    const headers = {
+      ...Object.fromEntries(listing.headers({ baseUrl, version }, secret)),
+      "accept-encoding": "identity",
+    };
+    const call = {
+      url: endpoint(baseUrl, path),
+      method: "GET",
+      headers,
+      body: null,
+      proxy: provider.proxy,
+    } as const;
     const read = listing.readPage(await fetchJson(call, tools));
     models.push(...read.models);
     path = read.next;

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Outcome } from "../failover/outcome.ts";
+import type { FailedOutcome, Outcome } from "../failover/outcome.ts";
 import type { CallTimer } from "./call_timer.ts";
 import type { StreamTap } from "./stream_tap.ts";
 import { CallEnded, outcomeOfThrown } from "./upstream.ts";
@@ -81,7 +81,7 @@ export class StreamPump {
 /** What reading up to the first output has shown. */
 export type Gate =
   | { readonly open: true; readonly held: readonly Uint8Array<ArrayBuffer>[]; readonly finished: boolean }
-  | { readonly open: false; readonly outcome: Outcome };
+  | { readonly open: false; readonly outcome: FailedOutcome };
 
 /**
  * Reads until the stream shows output. Nothing of it has gone to the client before this answers, so a stream that
@@ -194,7 +194,7 @@ function endOf(tap: StreamTap): Outcome {
   return { type: "bad_answer", what: "truncated", detail: "the stream ended before its protocol's end" };
 }
 
-function errorEvent(tap: StreamTap): Outcome {
+function errorEvent(tap: StreamTap): FailedOutcome {
   const error = tap.error;
   return {
     type: "bad_answer",
@@ -204,7 +204,7 @@ function errorEvent(tap: StreamTap): Outcome {
   };
 }
 
-function withoutOutput(tap: StreamTap): Outcome {
+function withoutOutput(tap: StreamTap): FailedOutcome {
   if (tap.events === 0) {
     return { type: "bad_answer", what: "empty", detail: "the stream ended without an event" };
   }

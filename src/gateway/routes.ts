@@ -4,8 +4,10 @@ import type { AdminToken } from "../access/admin_token.ts";
 import { openaiChat } from "../protocols/openai/chat.ts";
 import type { GatewayError, WireProtocol } from "../protocols/protocol.ts";
 import { admitBearer } from "./admission.ts";
-import { type Caller, dispatch, errorResponse, type Gateway } from "./dispatch.ts";
+import { dispatch, type Gateway } from "./dispatch.ts";
 import { openaiModel, openaiModelList } from "./model_list.ts";
+import { errorResponse } from "./reply.ts";
+import type { Caller } from "./request_log.ts";
 import { BodyRefused, readBody } from "./request_body.ts";
 import { parseClientBody } from "./upstream_request.ts";
 
@@ -53,7 +55,11 @@ async function relayRequest(
       return refuse(protocol, { status, code, message });
     }
     // The client left while it sent its body: nobody reads this answer.
-    return refuse(protocol, { status: 400, code: "incomplete_body", message: "the body did not arrive whole" });
+    return refuse(protocol, {
+      status: 400,
+      code: "incomplete_body",
+      message: "the body did not arrive whole",
+    });
   }
   const body = parseClientBody(bytes);
   if (body === null) {

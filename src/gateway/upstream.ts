@@ -1,11 +1,12 @@
 /** Calls to providers: connections, proxies, and what can go wrong before an answer. @module */
-import type { Outcome } from "../failover/outcome.ts";
+import type { FailedOutcome } from "../failover/outcome.ts";
+import type { HeaderRecord } from "./headers.ts";
 
 /** One call to a provider, ready to be sent. */
 export interface UpstreamCall {
   readonly url: string;
   readonly method: "GET" | "POST" | "DELETE";
-  readonly headers: Headers;
+  readonly headers: HeaderRecord;
   readonly body: Uint8Array<ArrayBuffer> | null;
   /** HTTP or SOCKS5 proxy; `""` = none. */
   readonly proxy: string;
@@ -14,7 +15,7 @@ export interface UpstreamCall {
 /** Why a call was ended from here. It is the abort signal's reason, so it comes back from `fetch` as it is. */
 export class CallEnded extends Error {
   override readonly name = "CallEnded";
-  constructor(readonly outcome: Outcome) {
+  constructor(readonly outcome: FailedOutcome) {
     super(outcome.type);
   }
 }
@@ -67,7 +68,7 @@ export class Upstreams {
 }
 
 /** The outcome behind what `send` or the reading of a body has thrown. */
-export function outcomeOfThrown(error: unknown, signal: AbortSignal): Outcome {
+export function outcomeOfThrown(error: unknown, signal: AbortSignal): FailedOutcome {
   const reason = error instanceof CallEnded ? error : signal.aborted ? signal.reason : null;
   if (reason instanceof CallEnded) return reason.outcome;
   return { type: "network", detail: causeOf(error) };

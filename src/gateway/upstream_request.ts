@@ -1,10 +1,12 @@
 /** Builds the call to a provider from the client's request. @module */
 import type { WireProtocol } from "../protocols/protocol.ts";
 import { endpoint } from "../protocols/base_url.ts";
-import { passableRequestHeaders } from "./headers.ts";
+import { type HeaderRecord, passableRequestHeaders } from "./headers.ts";
 import { appendMember, applySplices, type ObjectSpan, scanObject, setMember, setPath } from "./json_body.ts";
 import type { Target } from "./routing_table.ts";
 import type { UpstreamCall } from "./upstream.ts";
+
+const decoder = new TextDecoder();
 
 /** A client's request, read and understood. */
 export interface ClientBody {
@@ -18,7 +20,7 @@ export interface ClientBody {
 export function parseClientBody(bytes: Uint8Array): ClientBody | null {
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder().decode(bytes));
+    json = JSON.parse(decoder.decode(bytes));
   } catch {
     return null;
   }
@@ -35,6 +37,8 @@ export interface CallParts {
   readonly clientHeaders: Headers;
   /** Ask for usage where the client did not. */
   readonly meter: boolean;
+  /** The client asks for a stream. */
+  readonly stream: boolean;
   /** Value of `user-agent` when the client's own does not go on. */
   readonly userAgent: string;
 }
@@ -81,20 +85,21 @@ function buildBody(
   return bytes;
 }
 
-function buildHeaders(parts: CallParts): Headers {
-  const { protocol, target, clientHeaders } = parts;
-  const headers = new Headers();
+function buildHeaders(parts: CallParts): HeaderRecord {
+  const { protocol, target } = parts;
+  const headers: HeaderRecord = {
+    accept: parts.stream ? "text/event-stream" : "application/json",
+    // `fetch` would add "*" of its own.
+    "accept-language": "",
+    "user-agent": parts.userAgent,
+  };
   if (target.withHeader) {
-    for (const [name, value] of passableRequestHeaders(clientHeaders)) headers.append(name, value);
+    for (const [name, value] of passableRequestHeaders(parts.clientHeaders)) headers[name] = value;
   }
-  // `fetch` would add "*" of its own.
-  if (!headers.has("accept-language")) headers.set("accept-language", "");
-  if (!headers.has("user-agent")) headers.set("user-agent", parts.userAgent);
-  headers.set("accept", clientHeaders.get("accept") ?? "application/json");
-  for (const [name, value] of target.customerHeaders) headers.set(name, value);
-  headers.set("content-type", "application/json");
+  for (const [name, value] of target.customerHeaders) headers[name.toLowerCase()] = value;
+  headers["content-type"] = "application/json";
   // Answers are read on the way, so they must come as they are.
-  headers.set("accept-encoding", "identity");
-  for (const [name, value] of protocol.headers(target.upstream, parts.secret)) headers.set(name, value);
+  headers["accept-encoding"] = "identity";
+  for (const [name, value] of protocol.headers(target.upstream, parts.secret)) headers[name] = value;
   return headers;
 }

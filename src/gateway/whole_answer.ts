@@ -1,5 +1,5 @@
 /** Reads and judges answers that come in one piece. @module */
-import type { Outcome } from "../failover/outcome.ts";
+import type { FailedOutcome } from "../failover/outcome.ts";
 import type { AnswerReading, WireProtocol } from "../protocols/protocol.ts";
 import { decode } from "./request_body.ts";
 
@@ -7,6 +7,8 @@ import { decode } from "./request_body.ts";
 export const ANSWER_LIMIT_BYTES = 256 * 1024 * 1024;
 /** Of an error's body this much is read, in bytes. */
 const ERROR_LIMIT_BYTES = 1024 * 1024;
+
+const decoder = new TextDecoder();
 
 /** The body of an answer, without an encoding. @throws what the body, its encoding or a deadline throws */
 export async function readAnswer(response: Response): Promise<Uint8Array<ArrayBuffer>> {
@@ -57,7 +59,7 @@ export class AnswerTooLarge extends Error {
 /** A whole answer with a success status, judged: what it says, or why it is none. */
 export type WholeJudgement = { readonly good: true; readonly reading: AnswerReading } | {
   readonly good: false;
-  readonly outcome: Outcome;
+  readonly outcome: FailedOutcome;
 };
 
 /** Judges the body of a 2xx answer. */
@@ -67,7 +69,7 @@ export function judgeAnswer(
   protocol: WireProtocol,
   errorMatcher: readonly string[],
 ): WholeJudgement {
-  const text = new TextDecoder().decode(body);
+  const text = decoder.decode(body);
   if (text.trim() === "") return bad("empty", "the answer has no body");
   const rule = matchedRule(text, errorMatcher);
   if (rule !== null) return bad("matched", `the answer matches the provider's error rule "${rule}"`);
@@ -98,7 +100,7 @@ export function judgeAnswer(
   }
 }
 
-function bad(what: Extract<Outcome, { type: "bad_answer" }>["what"], detail: string): WholeJudgement {
+function bad(what: Extract<FailedOutcome, { type: "bad_answer" }>["what"], detail: string): WholeJudgement {
   return { good: false, outcome: { type: "bad_answer", what, detail } };
 }
 

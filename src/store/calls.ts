@@ -37,6 +37,17 @@ export const ACCESS = {
     remove: "write",
   },
   logs: { page: "read", write: "write", latestOutcomes: "read", closeAbandoned: "write" },
+  liveState: { load: "read", save: "write" },
+  health: {
+    states: "read",
+    save: "write",
+    forget: "write",
+    config: "read",
+    setConfig: "write",
+    checks: "read",
+    pruneChecks: "write",
+    outcomes: "read",
+  },
   whole: { routing: "read", ping: "read" },
 } as const satisfies {
   [Group in keyof Groups]: { [Method in keyof Groups[Group]]: "read" | "write" };

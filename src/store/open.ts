@@ -98,6 +98,8 @@ function remoteStore(links: Links, now: () => number): Store {
     models: remoteGroup("models", links, now),
     associations: remoteGroup("associations", links, now),
     logs: remoteGroup("logs", links, now),
+    health: remoteGroup("health", links, now),
+    liveState: remoteGroup("liveState", links, now),
     routing,
     // Reading answers also when the writing worker is gone or waits for a lock; only the former is a fault.
     ping: async () => {

@@ -1,6 +1,8 @@
 /** All calls of the store, as a worker serves them. @module */
 import { allAssociations, associationsRepository } from "./associations_repository.ts";
 import type { Groups } from "./calls.ts";
+import { healthRepository } from "./health_repository.ts";
+import { liveStateRepository } from "./live_state_repository.ts";
 import { logsRepository } from "./logs_repository.ts";
 import { modelsRepository } from "./models_repository.ts";
 import { providersRepository } from "./providers_repository.ts";
@@ -18,6 +20,8 @@ export function repositories(session: Session): Repositories {
     models,
     associations: associationsRepository(session),
     logs: logsRepository(session),
+    health: healthRepository(session),
+    liveState: liveStateRepository(session),
     whole: {
       routing: () => ({
         providers: providers.list({}),

@@ -7,6 +7,17 @@
  * @module
  */
 import type { Association, AssociationFields, AssociationPatch } from "./associations.ts";
+import type { StateChange, StoredState } from "./live_state.ts";
+import type {
+  CheckFilter,
+  CheckRetention,
+  CompleteHealthConfig,
+  OutcomeCount,
+  ProviderCheck,
+  ProviderCheckRow,
+  StoredHealth,
+  StoredHealthConfig,
+} from "./health.ts";
 import type { LogFilter, LogInsert, LogRow, LogUpdate } from "./logs.ts";
 import type { Model, ModelFields, ModelFilter } from "./models.ts";
 import type { Page, PageRequest } from "./page.ts";
@@ -70,6 +81,29 @@ export interface Store {
     ): Promise<boolean[]>;
     /** Ends rows that a killed process left `running`; answers how many. Called once at start. */
     closeAbandoned(): Promise<number>;
+  };
+  readonly liveState: {
+    /** Everything that is stored, with deadlines and counts made plausible. Read once, at the start. */
+    load(): Promise<StoredState>;
+    /** Writes what has changed, in one transaction. */
+    save(change: StateChange): Promise<void>;
+  };
+  readonly health: {
+    /** The verdicts on all live providers that have one. Read once, at the start. */
+    states(): Promise<StoredHealth[]>;
+    /** Writes verdicts and adds checks, in one transaction. Those of providers that are gone are left out. */
+    save(batch: { states: readonly StoredHealth[]; checks: readonly ProviderCheck[] }): Promise<void>;
+    /** Removes verdicts and checks of providers that are gone. */
+    forget(providerIds: readonly number[]): Promise<void>;
+    config(): Promise<StoredHealthConfig>;
+    /** Replaces the settings. */
+    setConfig(config: CompleteHealthConfig): Promise<StoredHealthConfig>;
+    /** The history of one provider, newest first. */
+    checks(filter: CheckFilter, page: PageRequest): Promise<Page<ProviderCheckRow>>;
+    /** Takes one small step of the retention; answers how many checks went. Done when it answers 0. */
+    pruneChecks(retention: CheckRetention): Promise<number>;
+    /** How the attempts that started since then have ended, by provider; of all providers, or of one. */
+    outcomes(sinceMs: number, providerId?: number): Promise<OutcomeCount[]>;
   };
   /** Everything that routing needs, read in one transaction. */
   routing(): Promise<RoutingRows>;

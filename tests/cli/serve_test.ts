@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type RunningServer, serve, type ServeProcess } from "../../src/cli/serve.ts";
+import { serve, type ServeProcess } from "../../src/cli/serve.ts";
+import type { RunningServer } from "../../src/server.ts";
 import type { Settings } from "../../src/settings.ts";
 
 /** A process without a server, whose signals the test sends. */

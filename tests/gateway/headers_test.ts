@@ -58,7 +58,7 @@ Deno.test("responseHeaders() keeps request ids, limits and retry times, and drop
       "x-hop": "1",
     }),
   );
-  assert.deepEqual(Object.fromEntries(headers), {
+  assert.deepEqual(headers, {
     "content-type": "application/json",
     "retry-after": "7",
     "x-ratelimit-limit-requests": "9",

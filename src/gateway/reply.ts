@@ -1,0 +1,128 @@
+/** What a request has come to, in both forms that it may take: an answer of its own, or words in an open stream. @module */
+import type { FailedOutcome, Outcome } from "../failover/outcome.ts";
+import type { Verdict } from "../failover/verdict.ts";
+import type { GatewayError, WireProtocol } from "../protocols/protocol.ts";
+import type { PassableAnswer } from "./attempt.ts";
+import type { HeaderRecord } from "./headers.ts";
+
+/** The end of a request's way. */
+export interface Reply {
+  readonly response: Response;
+  /**
+   * What goes into a stream that the client has been given already, instead of `response`; `null` = the response is
+   * itself such a stream, and its body goes on.
+   */
+  readonly inBand: (() => string) | null;
+}
+
+/** HTTP has no status for it; 499 is what logs of proxies use. The client is not there to read it. */
+const CLIENT_CLOSED_REQUEST = 499;
+
+/** The reply to a client that is not there any more. */
+export function goneReply(): Reply {
+  return { response: new Response(null, { status: CLIENT_CLOSED_REQUEST }), inBand: () => "" };
+}
+
+/** An error of the gateway's own. `retryAfterMs` becomes a `retry-after` header. */
+export function errorReply(
+  protocol: WireProtocol,
+  error: GatewayError,
+  retryAfterMs: number | null,
+  headers: HeaderRecord,
+): Reply {
+  setRetryAfter(headers, retryAfterMs);
+  return { response: errorResponse(protocol, error, headers), inBand: () => protocol.errorEvent(error) };
+}
+
+/** A provider's own answer, status and body unchanged. */
+export function passedOnReply(
+  answer: PassableAnswer,
+  retryAfterMs: number | null,
+  headers: HeaderRecord,
+): Reply {
+  if (headers["retry-after"] === undefined) setRetryAfter(headers, retryAfterMs);
+  const { body, status } = answer;
+  return { response: new Response(body, { status, headers }), inBand: () => asEvent(body) };
+}
+
+/** A whole answer. In a stream that is open already it is one event: better an odd answer than a lost one. */
+export function wholeReply(body: Uint8Array<ArrayBuffer>, status: number, headers: HeaderRecord): Reply {
+  return { response: new Response(body, { status, headers }), inBand: () => asEvent(body) };
+}
+
+/** A gateway error as the caller's protocol shows it. */
+export function errorResponse(
+  protocol: WireProtocol,
+  error: GatewayError,
+  headers: HeaderRecord = {},
+): Response {
+  return new Response(JSON.stringify(protocol.errorBody(error)), {
+    status: error.status,
+    headers: { ...headers, "content-type": "application/json" },
+  });
+}
+
+/** The error of a gateway that is being stopped. */
+export function stoppingError(traceId: string): GatewayError {
+  return {
+    status: 503,
+    code: "gateway_stopping",
+    message: "the gateway is being stopped; try again",
+    traceId,
+  };
+}
+
+/** The error of a stream that a provider has not brought to its end. */
+export function brokenStreamError(outcome: Outcome, traceId: string): GatewayError {
+  if (outcome.type === "gateway_fault") return stoppingError(traceId);
+  const late = outcome.type === "timeout";
+  return {
+    status: late ? 504 : 502,
+    code: "upstream_stream_broken",
+    message: `the provider's stream ${late ? "fell silent" : "broke off"} before its end`,
+    traceId,
+  };
+}
+
+/** A fault of the caller's that a provider reports inside a 200 answer, as the refusal that it is. */
+export function inBandCallerFault(
+  outcome: FailedOutcome,
+  verdict: Verdict,
+  protocol: WireProtocol,
+): PassableAnswer | null {
+  if (verdict.class !== "caller_fault" || outcome.type !== "bad_answer" || outcome.error === undefined) {
+    return null;
+  }
+  const { status, code, type, message } = outcome.error;
+  const error: GatewayError = {
+    status: status ?? 400,
+    code: String(code ?? "") || (type ?? "invalid_request_error"),
+    message: message ?? "the provider refused the request",
+    traceId: "",
+  };
+  return {
+    status: error.status,
+    headers: new Headers({ "content-type": "application/json" }),
+    body: encoder.encode(JSON.stringify(protocol.errorBody(error))),
+  };
+}
+
+/** Whether an answer's status and body can go to the client as they are: a web page says nothing to an API client. */
+export function mayPassOn(answer: PassableAnswer | null, verdict: Verdict): boolean {
+  if (answer === null) return false;
+  // What is the caller's own fault is told with the status that the provider chose, in whatever words.
+  if (verdict.class === "caller_fault") return true;
+  return answer.body.length > 0 && !/html/i.test(answer.headers.get("content-type") ?? "");
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+function asEvent(body: Uint8Array): string {
+  const lines = decoder.decode(body).split(/\r\n|\n|\r/);
+  return `${lines.map((line) => `data: ${line}`).join("\n")}\n\n`;
+}
+
+function setRetryAfter(headers: HeaderRecord, ms: number | null): void {
+  if (ms !== null) headers["retry-after"] = String(Math.max(1, Math.ceil(ms / 1000)));
+}

@@ -1,0 +1,108 @@
+/** The rows that one request leaves in the request log. @module */
+import type { RecordedAttempt, Recorder } from "../accounting/recorder.ts";
+import { recordedUsage } from "../accounting/usage.ts";
+import type { Inspection, Protocol, Usage } from "../protocols/protocol.ts";
+import type { Target } from "./routing_table.ts";
+
+/** Who asks, as far as the gateway knows. */
+export interface Caller {
+  readonly remoteIp: string;
+  readonly userAgent: string;
+  /** 0 = admin token or no authentication. */
+  readonly authKeyId: number;
+}
+
+/** What all rows of a request share. */
+export interface LoggedRequest {
+  readonly traceId: string;
+  readonly protocol: Protocol;
+  readonly inspection: Inspection;
+  readonly caller: Caller;
+  /** Epoch milliseconds of the arrival. */
+  readonly startedAtMs: number;
+  /** `performance.now()` of the arrival. */
+  readonly arrivedAt: number;
+}
+
+/** How an attempt has ended, for its row. */
+export interface AttemptEnd {
+  /** `completed`, `incomplete`, `client_gone` or a failure class. */
+  readonly outcome: string;
+  readonly statusCode: number;
+  /** `""` when there is nothing to say. */
+  readonly error: string;
+  readonly usage: Usage | null;
+  /** Bytes of the answer. */
+  readonly size: number;
+  /** `performance.now()` of the first byte; 0 = none came. */
+  readonly firstByteAt: number;
+}
+
+const NS_PER_MS = 1_000_000;
+/** A stored error text is for people; more than this of a body helps nobody. */
+const ERROR_TEXT_LIMIT = 4096;
+
+/** Writes the rows of one request. */
+export class RequestLog {
+  constructor(readonly recorder: Recorder, readonly request: LoggedRequest) {}
+
+  /** An attempt begins. `retry` is its index within the request, from 0. */
+  begin(target: Target, retry: number): RecordedAttempt {
+    return this.#begin(target, retry, nanoseconds(performance.now() - this.request.arrivedAt));
+  }
+
+  /** An attempt has ended. */
+  end(attempt: RecordedAttempt, end: AttemptEnd): void {
+    const { arrivedAt } = this.request;
+    const now = performance.now();
+    const usage = recordedUsage(end.usage);
+    const wholeMs = now - arrivedAt;
+    const answered = end.firstByteAt > 0;
+    this.recorder.end(attempt, {
+      status: end.outcome === "completed" || end.outcome === "incomplete" ? "success" : "error",
+      outcome: end.outcome,
+      statusCode: end.statusCode,
+      error: end.error.length > ERROR_TEXT_LIMIT ? end.error.slice(0, ERROR_TEXT_LIMIT) : end.error,
+      firstChunkTimeNs: answered ? nanoseconds(end.firstByteAt - arrivedAt) : 0,
+      chunkTimeNs: answered ? nanoseconds(now - end.firstByteAt) : 0,
+      tps: usage.completionTokens > 0 && wholeMs > 0 ? usage.completionTokens / (wholeMs / 1000) : 0,
+      size: end.size,
+      ...usage,
+    });
+  }
+
+  /** The request has ended without an attempt. */
+  refused(outcome: string, error: string): void {
+    const row = this.#begin(null, 0, 0);
+    this.end(row, { outcome, statusCode: 0, error, usage: null, size: 0, firstByteAt: 0 });
+  }
+
+  #begin(target: Target | null, retry: number, proxyTimeNs: number): RecordedAttempt {
+    const { traceId, protocol, inspection, caller, startedAtMs } = this.request;
+    return this.recorder.begin({
+      startedAtMs,
+      name: inspection.model,
+      traceId,
+      providerId: target?.providerId ?? null,
+      providerName: target?.providerName ?? "",
+      providerModel: target?.providerModel ?? "",
+      style: protocol,
+      userAgent: caller.userAgent,
+      remoteIp: caller.remoteIp,
+      authKeyId: caller.authKeyId,
+      sessionId: inspection.sessionId,
+      chatIo: false,
+      retry,
+      proxyTimeNs,
+      inputPrice: target?.inputPrice ?? 0,
+      cacheReadPrice: target?.cacheReadPrice ?? 0,
+      outputPrice: target?.outputPrice ?? 0,
+      currency: target?.currency ?? "",
+    });
+  }
+}
+
+/** Milliseconds as whole nanoseconds. */
+function nanoseconds(ms: number): number {
+  return Math.max(0, Math.round(ms * NS_PER_MS));
+}

@@ -1,0 +1,101 @@
+/** The admin API over a database in memory, for tests. @module */
+import { Hono } from "@hono/hono";
+import { adminToken } from "../../src/access/admin_token.ts";
+import { adminApp, adminRoutes } from "../../src/admin/app.ts";
+import type { AdminDependencies } from "../../src/admin/context.ts";
+import { LiveState } from "../../src/gateway/live_state.ts";
+import { buildRoutingTable } from "../../src/gateway/routing_table.ts";
+import { openStore } from "../../src/store/open.ts";
+import type { Store } from "../../src/store/store.ts";
+
+/** The admin token of the tests. */
+export const TOKEN = "admin-token-canary-5150";
+
+/** An answer, read. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly code: number;
+  readonly message: string;
+  // deno-lint-ignore no-explicit-any -- tests look into rows of every kind
+  readonly data: any;
+}
+
+/** A running admin API. */
+export interface Admin extends AsyncDisposable {
+  readonly store: Store;
+  /** How often routing was reloaded. */
+  readonly reloads: () => number;
+  /** Sends a request with the token; `path` is below `/api`, a body is sent as JSON. */
+  call(method: string, path: string, body?: unknown): Promise<Answer>;
+  /** Sends a request as it is. */
+  send(request: Request | string, init?: RequestInit): Promise<Answer>;
+  /** Methods and paths of all routes. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[];
+}
+
+/** Starts one, with other dependencies where a test needs them. */
+export async function startAdmin(overrides: Partial<AdminDependencies> = {}): Promise<Admin> {
+  const store = overrides.store ?? await openStore({ path: ":memory:", timeZone: "UTC" });
+  let reloads = 0;
+  const dependencies: AdminDependencies = {
+    store,
+    token: adminToken(TOKEN),
+    onRoutingChange: () => Promise.resolve(void reloads++),
+    listModels: () => Promise.resolve([]),
+    gateway: {
+      live: new LiveState(),
+      table: () => buildRoutingTable({ providers: [], models: [], associations: [] }),
+      trialUnhealthy: () => true,
+    },
+    now: () => 0,
+    version: "1.2.3",
+    ...overrides,
+  };
+  const app = new Hono().route("/api", adminApp(dependencies));
+  const send = async (request: Request | string, init?: RequestInit) =>
+    read(await app.request(request, init));
+  return {
+    store,
+    reloads: () => reloads,
+    send,
+    call: (method, path, body) =>
+      send(`/api${path}`, {
+        method,
+        headers: { authorization: `Bearer ${TOKEN}` },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      }),
+    routes: adminRoutes(dependencies).routes.filter(({ method }) => method !== "ALL"),
+    [Symbol.asyncDispose]: () => store.close(),
+  };
+}
+
+async function read(response: Response): Promise<Answer> {
+  const text = await response.text();
+  const body = text === "" ? {} : JSON.parse(text);
+  const { status, headers } = response;
+  return { status, headers, text, code: body.code, message: body.message, data: body.data };
+}
+
+/** A usable provider's fields. */
+export const PROVIDER = {
+  name: "Acme West",
+  type: "openai",
+  config: '{"base_url":"https://llm.example/v1","api_key":"sk-canary-0123456789"}',
+  console: "https://console.example/",
+  proxy: "http://user:canary-pass@proxy.example:3128",
+  error_matcher: '"status":"439"',
+};
+
+/** A model, a provider and an association between them. */
+export async function seed(admin: Admin): Promise<{ modelId: number; providerId: number; id: number }> {
+  const provider = await admin.call("POST", "/providers", PROVIDER);
+  const model = await admin.call("POST", "/models", { name: "gpt-4o" });
+  const association = await admin.call("POST", "/model-providers", {
+    model_id: model.data.ID,
+    provider_id: provider.data.ID,
+    provider_name: "gpt-4o-2024-08-06",
+  });
+  return { modelId: model.data.ID, providerId: provider.data.ID, id: association.data.ID };
+}

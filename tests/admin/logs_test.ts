@@ -1,0 +1,132 @@
+/** Rules of `/api/logs`. @module */
+import assert from "node:assert/strict";
+import type { LogInsert } from "../../src/store/logs.ts";
+import { startAdmin } from "./harness.ts";
+
+const LOG: LogInsert = {
+  startedAtMs: Date.UTC(2026, 4, 20, 11, 59, 1, 250),
+  name: "gpt-4o",
+  traceId: "aZ09bY18cX",
+  providerId: 1,
+  providerName: "Acme West",
+  providerModel: "gpt-4o-2024-08-06",
+  style: "openai",
+  userAgent: "OpenAI/JS 5.1",
+  remoteIp: "203.0.113.9",
+  authKeyId: 0,
+  sessionId: "s-1",
+  chatIo: true,
+  retry: 1,
+  proxyTimeNs: 412_000,
+  inputPrice: 2.5,
+  cacheReadPrice: 1.25,
+  outputPrice: 10,
+  currency: "USD",
+  status: "success",
+  outcome: "completed",
+  statusCode: 200,
+  error: "",
+  firstChunkTimeNs: 820_113_000,
+  chunkTimeNs: 2_040_551_000,
+  tps: 41.9,
+  size: 18_342,
+  promptTokens: 820,
+  completionTokens: 120,
+  totalTokens: 940,
+  cachedTokens: 512,
+  audioTokens: 0,
+  usageSource: "measured",
+};
+
+Deno.test("GET /api/logs answers llmio's rows, in llmio's order and mixture of namings", async () => {
+  await using admin = await startAdmin();
+  await admin.store.logs.write({ inserts: [LOG], updates: [] });
+  const { data } = await admin.call("GET", "/logs?page=1&page_size=20&status=success");
+  assert.deepEqual(Object.keys(data), ["data", "total", "page", "page_size", "pages"]);
+  assert.deepEqual([data.total, data.page, data.page_size, data.pages], [1, 1, 20, 1]);
+  const [{ CreatedAt, UpdatedAt, ...row }] = data.data;
+  assert.equal(Date.parse(CreatedAt), LOG.startedAtMs);
+  assert.ok(Date.parse(UpdatedAt) > 0);
+  assert.deepEqual(Object.keys(data.data[0]).slice(0, 4), ["ID", "CreatedAt", "UpdatedAt", "DeletedAt"]);
+  assert.deepEqual(Object.entries(row), [
+    ["ID", 1],
+    ["DeletedAt", null],
+    ["Name", "gpt-4o"],
+    ["TraceID", "aZ09bY18cX"],
+    ["ProviderModel", "gpt-4o-2024-08-06"],
+    ["ProviderName", "Acme West"],
+    ["Status", "success"],
+    ["Style", "openai"],
+    ["UserAgent", "OpenAI/JS 5.1"],
+    ["RemoteIP", "203.0.113.9"],
+    ["AuthKeyID", 0],
+    ["SessionID", "s-1"],
+    ["ChatIO", true],
+    ["Error", ""],
+    ["Retry", 1],
+    ["ProxyTime", 412_000],
+    ["FirstChunkTime", 820_113_000],
+    ["ChunkTime", 2_040_551_000],
+    ["Tps", 41.9],
+    ["Size", 18_342],
+    ["prompt_tokens", 820],
+    ["completion_tokens", 120],
+    ["total_tokens", 940],
+    ["prompt_tokens_details", { cached_tokens: 512, audio_tokens: 0 }],
+    ["input_price", 2.5],
+    ["cache_read_price", 1.25],
+    ["output_price", 10],
+    ["currency", "USD"],
+    ["key_name", "admin"],
+    ["Outcome", "completed"],
+    ["StatusCode", 200],
+    ["UsageSource", "measured"],
+  ]);
+});
+
+Deno.test("GET /api/logs filters exactly by every field, combined with AND, newest first", async () => {
+  await using admin = await startAdmin();
+  const inserts: LogInsert[] = [
+    LOG,
+    { ...LOG, providerName: "Other", status: "error" },
+    { ...LOG, name: "claude", style: "anthropic", authKeyId: 7 },
+    { ...LOG, traceId: "other", sessionId: "", providerModel: "m2" },
+  ];
+  await admin.store.logs.write({ inserts, updates: [] });
+  const ids = async (query: string) =>
+    (await admin.call("GET", `/logs?${query}`)).data.data.map((row: { ID: number }) => row.ID);
+  const cases: [string, number[]][] = [
+    ["", [4, 3, 2, 1]],
+    ["provider_name=Other", [2]],
+    ["provider_name=other", []],
+    ["name=claude", [3]],
+    ["status=error", [2]],
+    ["style=anthropic", [3]],
+    ["provider_model=m2", [4]],
+    ["auth_key_id=7", [3]],
+    ["auth_key_id=0", [4, 2, 1]],
+    ["trace_id=other", [4]],
+    ["session_id=s-1", [3, 2, 1]],
+    ["id=2", [2]],
+    ["name=gpt-4o&status=success", [4, 1]],
+    ["name=&status=&id=&auth_key_id=&provider_model=", [4, 3, 2, 1]],
+    ["days=7&whatever=1", [4, 3, 2, 1]],
+    ["page=2&page_size=3", [1]],
+    ["page=9", []],
+  ];
+  for (const [query, expected] of cases) assert.deepEqual(await ids(query), expected, query);
+});
+
+Deno.test("GET /api/logs refuses bad parameters", async () => {
+  await using admin = await startAdmin();
+  const cases: [string, string][] = [
+    ["page=0", "invalid page parameter"],
+    ["page_size=101", "invalid page_size parameter (1-100)"],
+    ["id=x", "invalid id parameter"],
+    ["auth_key_id=-1", "invalid auth_key_id parameter"],
+  ];
+  for (const [query, message] of cases) {
+    const answer = await admin.call("GET", `/logs?${query}`);
+    assert.deepEqual([answer.status, answer.code, answer.message], [400, 400, message]);
+  }
+});
