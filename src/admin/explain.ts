@@ -10,7 +10,7 @@ import { strategyOf } from "../failover/balance.ts";
 import { emptyWalk } from "../failover/decide.ts";
 import { explain, type Explanation } from "../failover/explain.ts";
 import { finalWord } from "../failover/final_word.ts";
-import { keyIdOf } from "../gateway/live_scope.ts";
+import { keyIdOf } from "../gateway/key_state_id.ts";
 import type { RoutedModel, RoutingTable } from "../gateway/routing_table.ts";
 import type { Association } from "../store/associations.ts";
 import { readFields, validFields } from "./body.ts";

@@ -5,6 +5,7 @@
  * @module
  */
 import { getLogger } from "@logtape/logtape";
+import { withoutSecrets } from "../access/scrub.ts";
 import type { RecordedAttempt, Recorder } from "../accounting/recorder.ts";
 import { eligible, type Need, whyNone } from "../failover/candidates.ts";
 import { classify } from "../failover/classify.ts";
@@ -104,7 +105,7 @@ class Dispatch {
   readonly #startedAtMs = Date.now();
   readonly #log: RequestLog;
   /** Ends what is under way: the current attempt, or the wait between two. */
-  #current = new AbortController();
+  #current: AbortController | null = null;
   #ended: CallEnded | null = null;
   #walk: Walk = emptyWalk;
   /** A stream is being relayed; the request is over when it is. */
@@ -115,7 +116,7 @@ class Dispatch {
   /** Ends the request, whatever it is doing. */
   readonly end = (reason: CallEnded) => {
     this.#ended ??= reason;
-    this.#current.abort(reason);
+    this.#current?.abort(reason);
   };
 
   constructor(request: ClientRequest, gateway: Gateway) {
@@ -196,7 +197,9 @@ class Dispatch {
 
   /** Waits, unless the request ends before. */
   #pause(ms: number): Promise<void> {
-    const { signal } = this.#current = new AbortController();
+    const abort = new AbortController();
+    const { signal } = abort;
+    this.#current = abort;
     return new Promise((resolve) => {
       const done = () => {
         clearTimeout(timer);
@@ -219,7 +222,8 @@ class Dispatch {
       row: this.#log.begin(target, this.#walk.attempts.length),
       startedAt: performance.now(),
     };
-    this.#current = new AbortController();
+    const abort = new AbortController();
+    this.#current = abort;
     const result = await attempt({
       protocol,
       target,
@@ -228,7 +232,7 @@ class Dispatch {
       clientHeaders: headers,
       stream: inspection.stream,
       userAgent: gateway.userAgent,
-      abort: this.#current,
+      abort,
       waitMs: inspection.stream ? model.timeOutMs / 3 : model.timeOutMs,
       commitBefore: this.#commitBefore(model),
       idleMs: gateway.streamIdleMs,
@@ -276,7 +280,9 @@ class Dispatch {
         this.#log.end(run.row, {
           outcome: verdict?.class ?? (tap.incomplete ? "incomplete" : "completed"),
           statusCode: response.status,
-          error: verdict === null ? "" : scrub(`${verdict.reason}: ${verdict.detail}`, run),
+          error: verdict === null
+            ? ""
+            : withoutSecrets(`${verdict.reason}: ${verdict.detail}`, run.target.secrets),
           usage: tap.usage,
           size: tap.size,
           firstByteAt: pump.firstByteAt,
@@ -290,10 +296,10 @@ class Dispatch {
   #failed(result: Extract<AttemptResult, { type: "failed" }>, run: Run): void {
     const { outcome, statusCode } = result;
     const verdict = classify(outcome, Date.now());
-    const detail = scrub(verdict.detail, run);
+    const detail = withoutSecrets(verdict.detail, run.target.secrets);
     this.#settle(run, { ...verdict, detail }, statusCode);
     const text = outcome.type === "answer"
-      ? scrub(`status: ${outcome.status}, body: ${outcome.text}`, run)
+      ? withoutSecrets(`status: ${outcome.status}, body: ${outcome.text}`, run.target.secrets)
       : detail;
     this.#log.end(run.row, {
       outcome: verdict.class,
@@ -376,10 +382,4 @@ class Dispatch {
     if (target !== null) headers["x-llmio-provider"] = encodeURIComponent(target.providerName);
     return headers;
   }
-}
-
-/** Vendors echo credentials in their errors. */
-function scrub(text: string, run: Run): string {
-  const secret = run.target.secretOf(run.pick.key.id);
-  return secret.length < 4 ? text : text.replaceAll(secret, "****");
 }

@@ -5,12 +5,14 @@
  * @module
  */
 import type { Route, RouteKey } from "../failover/candidates.ts";
+import { secretsOf } from "../access/scrub.ts";
 import type { Upstream } from "../protocols/protocol.ts";
 import { isProviderType, parseProviderConfig, type ProviderConfig } from "../protocols/provider_config.ts";
 import type { Association } from "../store/associations.ts";
 import type { Model } from "../store/models.ts";
 import type { Provider } from "../store/providers.ts";
 import type { RoutingRows } from "../store/store.ts";
+import { KEYLESS, keyStateId } from "./key_state_id.ts";
 
 /** A public model and who serves it. */
 export interface RoutedModel {
@@ -47,7 +49,10 @@ export interface Target {
   readonly cacheReadPrice: number;
   readonly outputPrice: number;
   readonly currency: string;
+  /** The credential behind a key; `""` = none. */
   secretOf(keyId: string): string;
+  /** All that the provider could echo in an error and nobody may see. */
+  readonly secrets: readonly string[];
 }
 
 /** A row that cannot be routed to, and why. */
@@ -65,9 +70,6 @@ export interface RoutingTable {
   target(associationId: number): Target | undefined;
   readonly problems: readonly RoutingProblem[];
 }
-
-/** Id of the one key of a provider that needs none. */
-export const KEYLESS = "none";
 
 /** Builds the table. Rows that cannot be used are left out and named in `problems`; they never fail the rest. */
 export function buildRoutingTable(rows: RoutingRows): RoutingTable {
@@ -109,13 +111,8 @@ interface RoutedProvider {
 }
 
 function routeKeysOf(providerId: number, config: ProviderConfig): RouteKey[] {
-  const keys = config.keys.map((key) => ({ id: stateKey(providerId, key.id), weight: key.weight }));
-  return keys.length > 0 ? keys : [{ id: stateKey(providerId, KEYLESS), weight: 1 }];
-}
-
-/** The same secret under two providers has two states. */
-function stateKey(providerId: number, keyId: string): string {
-  return `${providerId}:${keyId}`;
+  const keys = config.keys.map((key) => ({ id: keyStateId(providerId, key.id), weight: key.weight }));
+  return keys.length > 0 ? keys : [{ id: keyStateId(providerId, KEYLESS), weight: 1 }];
 }
 
 function routedModel(row: Model, routes: readonly Route[]): RoutedModel {
@@ -157,7 +154,8 @@ function routeOf(
 }
 
 function targetOf(association: Association, { row, config }: RoutedProvider): Target {
-  const secrets = new Map(config.keys.map((key) => [stateKey(row.id, key.id), key.secret]));
+  const customerHeaders = Object.entries(association.customerHeaders ?? {});
+  const secretById = new Map(config.keys.map((key) => [keyStateId(row.id, key.id), key.secret]));
   return {
     associationId: association.id,
     providerId: row.id,
@@ -167,7 +165,7 @@ function targetOf(association: Association, { row, config }: RoutedProvider): Ta
     proxy: row.proxy.trim(),
     errorMatcher: matcherRules(row.errorMatcher),
     withHeader: association.withHeader === true,
-    customerHeaders: Object.entries(association.customerHeaders ?? {}),
+    customerHeaders,
     extraBody: Object.entries(association.extraBody ?? {}).map((
       [path, value],
     ) => [path, JSON.stringify(value)]),
@@ -175,7 +173,8 @@ function targetOf(association: Association, { row, config }: RoutedProvider): Ta
     cacheReadPrice: association.cacheReadPrice ?? 0,
     outputPrice: association.outputPrice ?? 0,
     currency: association.currency,
-    secretOf: (keyId) => secrets.get(keyId) ?? "",
+    secretOf: (keyId) => secretById.get(keyId) ?? "",
+    secrets: secretsOf(row, customerHeaders),
   };
 }
 

@@ -7,7 +7,9 @@
 import { isDeepStrictEqual } from "node:util";
 import { getLogger } from "@logtape/logtape";
 import type { StateChange, StoredAssociation, StoredKey, StoredState } from "../store/live_state.ts";
-import { EMPTY_SCOPE, keyIdOf, keyStateId, type LiveScope, withoutSecrets } from "./live_scope.ts";
+import { withoutSecrets } from "../access/scrub.ts";
+import { keyIdOf, keyStateId } from "./key_state_id.ts";
+import { EMPTY_SCOPE, type LiveScope } from "./live_scope.ts";
 import type { LiveState } from "./live_state.ts";
 
 /** Where the state is kept. */

@@ -1,8 +1,9 @@
 /** What a probe of a provider calls: which model, with which keys. @module */
 import { keyDeadline, type KeyStatus, keyStatus } from "../failover/key_pool.ts";
-import { keyStateId } from "../gateway/live_scope.ts";
+import { KEYLESS, keyStateId } from "../gateway/key_state_id.ts";
 import type { LiveState } from "../gateway/live_state.ts";
-import { KEYLESS, type RoutingTable, type Target } from "../gateway/routing_table.ts";
+
+import type { RoutingTable, Target } from "../gateway/routing_table.ts";
 import {
   isProviderType,
   parseProviderConfig,

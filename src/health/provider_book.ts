@@ -1,5 +1,5 @@
 /** The providers as the operator has set them up, and what has changed while the gateway ran. @module */
-import { secretsOf, withoutSecrets } from "../gateway/live_scope.ts";
+import { secretsOf, withoutSecrets } from "../access/scrub.ts";
 import { buildRoutingTable, type RoutingTable } from "../gateway/routing_table.ts";
 import type { Association } from "../store/associations.ts";
 import type { Provider } from "../store/providers.ts";

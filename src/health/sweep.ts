@@ -88,6 +88,7 @@ export class Sweep {
         continue;
       }
       this.#begin(next);
+      if (this.#queue.length === 0) return;
       this.#gate = setTimeout(() => {
         this.#gate = null;
         this.#advance();

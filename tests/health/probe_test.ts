@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import FakeTimers from "@sinonjs/fake-timers";
+import { buildRoutingTable } from "../../src/gateway/routing_table.ts";
 import { keyId } from "../../src/protocols/provider_config.ts";
 import { okChat } from "../upstream/fixtures.ts";
 import { answer, hang, json, type Reply, sse } from "../upstream/replies.ts";
@@ -429,7 +430,7 @@ Deno.test("C10: a provider that is serving requests well is not marked down by a
   const clock = FakeTimers.install({ toFake: ["Date"] });
   try {
     await using ward = await Ward.start({ url: upstream.url });
-    const route = (await routeOf(ward)) ?? assert.fail();
+    const [route = assert.fail()] = buildRoutingTable(await ward.store.routing()).models[0]?.routes ?? [];
     const [key = assert.fail()] = route.keys;
     const stream = ward.live.started({ route, key, tier: "ready", trial: false }, ward.now);
     ward.live.answered(stream, 300);
@@ -451,11 +452,6 @@ Deno.test("C10: a provider that is serving requests well is not marked down by a
     clock.uninstall();
   }
 });
-
-async function routeOf(ward: Ward) {
-  const { buildRoutingTable } = await import("../../src/gateway/routing_table.ts");
-  return buildRoutingTable(await ward.store.routing()).models[0]?.routes[0];
-}
 
 Deno.test("C10: one miss does not make a provider unhealthy, and a slow first answer is none", async () => {
   await using upstream = await ScriptedUpstream.start(okChat());

@@ -44,16 +44,21 @@ export class Ward implements AsyncDisposable {
   live = new LiveState();
   #upstreams = new Upstreams();
   #deadlines = new Deadlines(10);
+  #health: HealthService | null = null;
   #modelId = 0;
   #count = 0;
 
-  private constructor(readonly store: Store, public health: HealthService) {}
+  private constructor(readonly store: Store) {}
+
+  get health(): HealthService {
+    assert.ok(this.#health, "the ward was not started");
+    return this.#health;
+  }
 
   /** Starts with these providers, as if they had been there before the gateway was started. */
   static async start(...setups: readonly PatientSetup[]): Promise<Ward> {
     const store = await openStore({ path: ":memory:", timeZone: "UTC" });
-    // Replaced at once; a ward without a service is of no use to anybody.
-    const ward = new Ward(store, undefined as unknown as HealthService);
+    const ward = new Ward(store);
     for (const setup of setups) await ward.#create(setup);
     await ward.restart();
     return ward;
@@ -61,9 +66,9 @@ export class Ward implements AsyncDisposable {
 
   /** The service anew, over the same store, with nothing but what was stored. */
   async restart(): Promise<void> {
-    await this.health?.stop();
+    await this.#health?.stop();
     this.live = new LiveState();
-    this.health = await HealthService.load({
+    this.#health = await HealthService.load({
       store: this.store.health,
       live: this.live,
       upstreams: this.#upstreams,
