@@ -32,6 +32,7 @@ const NEW_MODEL: ModelFields = {
   remark: "",
   maxRetry: 10,
   timeOutSeconds: 60,
+  firstTokenTimeoutSeconds: 0,
   strategy: "lottery",
   breaker: false,
 };
@@ -41,6 +42,11 @@ const shape = {
   remark: textField("Note for people."),
   max_retry: wholeField(1, 1000, "Attempts in total, the first one included."),
   time_out: wholeField(0, 86_400, "Seconds that an attempt may take until its answer begins; 0 = no limit."),
+  first_token_timeout: wholeField(
+    0,
+    86_400,
+    "Seconds that a stream may take until its first output; 0 = as long as time_out allows.",
+  ),
   strategy: z.enum([...STRATEGIES, ""], must(`one of ${STRATEGIES.join(", ")}`)).nullable()
     .transform((strategy) => strategy || "lottery").openapi({
       description: "Balancing strategy; empty = lottery.",
@@ -53,6 +59,7 @@ const modelCreate = z.strictObject({
   remark: shape.remark.default(""),
   max_retry: shape.max_retry.default(NEW_MODEL.maxRetry),
   time_out: shape.time_out.default(NEW_MODEL.timeOutSeconds),
+  first_token_timeout: shape.first_token_timeout.default(NEW_MODEL.firstTokenTimeoutSeconds),
   strategy: shape.strategy.default("lottery"),
   breaker: shape.breaker.default(false),
 }).openapi("ModelCreate");
@@ -70,6 +77,7 @@ const modelSchema = z.object({
   Strategy: z.string(),
   Breaker: z.boolean(),
   DisplayOrder: z.int().openapi({ description: "Larger is shown first." }),
+  FirstTokenTimeout: z.int().openapi({ description: "Seconds." }),
 }).openapi("Model");
 
 const orderEntry = must("an array of whole numbers");
@@ -210,6 +218,7 @@ function modelRow(model: Model): z.output<typeof modelSchema> {
     Strategy: model.strategy,
     Breaker: model.breaker,
     DisplayOrder: model.displayOrder,
+    FirstTokenTimeout: model.firstTokenTimeoutSeconds,
   };
 }
 
@@ -220,6 +229,7 @@ function merged(stored: ModelFields, sent: z.output<typeof modelUpdate>): ModelF
     remark: sent.remark ?? stored.remark,
     maxRetry: sent.max_retry ?? stored.maxRetry,
     timeOutSeconds: sent.time_out ?? stored.timeOutSeconds,
+    firstTokenTimeoutSeconds: sent.first_token_timeout ?? stored.firstTokenTimeoutSeconds,
     strategy: sent.strategy ?? stored.strategy,
     breaker: sent.breaker ?? stored.breaker,
   };

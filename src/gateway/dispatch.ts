@@ -27,6 +27,7 @@ import {
   mayPassOn,
   passedOnReply,
   type Reply,
+  scrubbedAnswer,
   stoppingError,
   wholeReply,
 } from "./reply.ts";
@@ -224,6 +225,7 @@ class Dispatch {
     };
     const abort = new AbortController();
     this.#current = abort;
+    const firstTokenMs = inspection.stream ? model.firstTokenMs : Infinity;
     const result = await attempt({
       protocol,
       target,
@@ -234,7 +236,7 @@ class Dispatch {
       userAgent: gateway.userAgent,
       abort,
       waitMs: inspection.stream ? model.timeOutMs / 3 : model.timeOutMs,
-      commitBefore: this.#commitBefore(model),
+      commitBefore: Math.min(this.#commitBefore(model), Date.now() + firstTokenMs),
       idleMs: gateway.streamIdleMs,
     }, gateway);
     switch (result.type) {
@@ -311,7 +313,7 @@ class Dispatch {
     });
     this.#tellLog(verdict, detail, run);
     const answer = result.answer ?? inBandCallerFault(outcome, verdict, this.#request.protocol);
-    this.#answers.push(answer);
+    this.#answers.push(answer === null ? null : scrubbedAnswer(answer, run.target.secrets));
     this.#walk = afterAttempt(this.#walk, run.pick, verdict, mayPassOn(answer, verdict));
   }
 

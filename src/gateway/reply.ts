@@ -1,4 +1,5 @@
 /** What a request has come to, in both forms that it may take: an answer of its own, or words in an open stream. @module */
+import { withoutSecrets } from "../access/scrub.ts";
 import type { FailedOutcome, Outcome } from "../failover/outcome.ts";
 import type { Verdict } from "../failover/verdict.ts";
 import type { GatewayError, WireProtocol } from "../protocols/protocol.ts";
@@ -105,6 +106,13 @@ export function inBandCallerFault(
     headers: new Headers({ "content-type": "application/json" }),
     body: encoder.encode(JSON.stringify(protocol.errorBody(error))),
   };
+}
+
+/** The answer without the provider's secrets, which vendors echo in their errors; its bytes are kept if there are none. */
+export function scrubbedAnswer(answer: PassableAnswer, secrets: readonly string[]): PassableAnswer {
+  const text = decoder.decode(answer.body);
+  const clean = withoutSecrets(text, secrets);
+  return clean === text ? answer : { ...answer, body: encoder.encode(clean) };
 }
 
 /** Whether an answer's status and body can go to the client as they are: a web page says nothing to an API client. */

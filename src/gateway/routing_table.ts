@@ -24,6 +24,8 @@ export interface RoutedModel {
   readonly maxAttempts: number;
   /** Milliseconds; `Infinity` = no limit. */
   readonly timeOutMs: number;
+  /** Longest time from an attempt's start to a stream's first output, milliseconds; `Infinity` = no limit of its own. */
+  readonly firstTokenMs: number;
   readonly strategy: string;
   readonly breaker: boolean;
   /** All associations that could be routed to, the switched-off ones included. */
@@ -115,6 +117,11 @@ function routeKeysOf(providerId: number, config: ProviderConfig): RouteKey[] {
   return keys.length > 0 ? keys : [{ id: keyStateId(providerId, KEYLESS), weight: 1 }];
 }
 
+/** A limit in seconds, where 0 means none. */
+function limitMs(seconds: number): number {
+  return seconds > 0 ? seconds * 1000 : Infinity;
+}
+
 function routedModel(row: Model, routes: readonly Route[]): RoutedModel {
   return {
     id: row.id,
@@ -122,7 +129,8 @@ function routedModel(row: Model, routes: readonly Route[]): RoutedModel {
     created: Math.floor(Date.parse(row.createdAt) / 1000) || 0,
     // Rows of older programs may hold 0, with which no request could ever be served.
     maxAttempts: Math.max(1, row.maxRetry),
-    timeOutMs: row.timeOutSeconds > 0 ? row.timeOutSeconds * 1000 : Infinity,
+    timeOutMs: limitMs(row.timeOutSeconds),
+    firstTokenMs: limitMs(row.firstTokenTimeoutSeconds),
     strategy: row.strategy,
     breaker: row.breaker,
     routes,

@@ -8,6 +8,8 @@ export interface ModelFields {
   maxRetry: number;
   /** Seconds that an attempt may take until its answer begins (a stream: a third of it); 0 = no limit. */
   timeOutSeconds: number;
+  /** Seconds that a stream may take until its first output; 0 = as long as `timeOutSeconds` allows. */
+  firstTokenTimeoutSeconds: number;
   /** Balancing strategy; unknown values of older rows act as `lottery`. */
   strategy: string;
   /** Circuit breaker on. */

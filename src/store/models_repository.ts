@@ -8,7 +8,8 @@ import type { Session, Synchronous } from "./session.ts";
 import type { Store } from "./store.ts";
 
 const COLUMNS =
-  "id, created_at, updated_at, name, remark, max_retry, time_out, strategy, breaker, display_order";
+  "id, created_at, updated_at, name, remark, max_retry, time_out, first_token_timeout, strategy, " +
+  "breaker, display_order";
 
 // Rows without a strategy use the default one.
 const MATCHES = `deleted_at IS NULL
@@ -48,8 +49,9 @@ export function modelsRepository(session: Session): Synchronous<Store["models"]>
       const now = session.stamp();
       const row = database.get(
         `INSERT INTO models
-           (created_at, updated_at, name, remark, max_retry, time_out, strategy, breaker, display_order)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?,
+           (created_at, updated_at, name, remark, max_retry, time_out, first_token_timeout, strategy, breaker,
+           display_order)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,
            (SELECT coalesce(max(display_order), 0) + 1 FROM models WHERE deleted_at IS NULL))
          RETURNING ${COLUMNS}`,
         now,
@@ -58,6 +60,7 @@ export function modelsRepository(session: Session): Synchronous<Store["models"]>
         fields.remark,
         whole(fields.maxRetry),
         whole(fields.timeOutSeconds),
+        whole(fields.firstTokenTimeoutSeconds),
         fields.strategy,
         bit(fields.breaker),
       );
@@ -69,13 +72,15 @@ export function modelsRepository(session: Session): Synchronous<Store["models"]>
       claimName(fields.name, id);
       database.run(
         `UPDATE models
-         SET updated_at = ?, name = ?, remark = ?, max_retry = ?, time_out = ?, strategy = ?, breaker = ?
+         SET updated_at = ?, name = ?, remark = ?, max_retry = ?, time_out = ?, first_token_timeout = ?,
+           strategy = ?, breaker = ?
          WHERE id = ?`,
         session.stamp(),
         fields.name,
         fields.remark,
         whole(fields.maxRetry),
         whole(fields.timeOutSeconds),
+        whole(fields.firstTokenTimeoutSeconds),
         fields.strategy,
         bit(fields.breaker),
         id,
@@ -114,6 +119,7 @@ function toModel(row: SqlRow): Model {
     remark: text(row["remark"]),
     maxRetry: integer(row["max_retry"]),
     timeOutSeconds: integer(row["time_out"]),
+    firstTokenTimeoutSeconds: integer(row["first_token_timeout"]),
     strategy: text(row["strategy"]) || "lottery",
     breaker: flag(row["breaker"]),
     displayOrder: integer(row["display_order"]),

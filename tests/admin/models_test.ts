@@ -25,6 +25,7 @@ Deno.test("POST /api/models answers llmio's row, in llmio's order, with the web 
     ["Strategy", "lottery"],
     ["Breaker", false],
     ["DisplayOrder", 1],
+    ["FirstTokenTimeout", 0],
   ]);
   assert.deepEqual(Object.keys(data).slice(0, 4), ["ID", "CreatedAt", "UpdatedAt", "DeletedAt"]);
   assert.equal(admin.reloads(), 1);
@@ -189,6 +190,7 @@ Deno.test("PUT /api/models/:id takes a row back as it was read, odd values of ol
     remark: "",
     maxRetry: 0,
     timeOutSeconds: 100_000,
+    firstTokenTimeoutSeconds: 0,
     strategy: "mystery",
     breaker: false,
   });

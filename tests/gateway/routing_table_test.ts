@@ -23,6 +23,7 @@ const model = (id: number, given: Partial<Model> = {}): Model => ({
   remark: "",
   maxRetry: 10,
   timeOutSeconds: 60,
+  firstTokenTimeoutSeconds: 0,
   strategy: "lottery",
   breaker: false,
   displayOrder: id,

@@ -47,6 +47,7 @@ function rows(config: string | null, providerModel = "pm"): RoutingRows {
     remark: "",
     maxRetry: 9,
     timeOutSeconds: 9,
+    firstTokenTimeoutSeconds: 0,
     strategy: "",
     breaker: true,
     displayOrder: 1,

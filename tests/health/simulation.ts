@@ -151,6 +151,7 @@ function rowsOf(count: number): RoutingRows {
       remark: "",
       maxRetry: 3,
       timeOutSeconds: 60,
+      firstTokenTimeoutSeconds: 0,
       strategy: "lottery",
       breaker: false,
       displayOrder: 1,

@@ -94,6 +94,7 @@ export function model(fields: Partial<ModelFields> = {}): ModelFields {
     remark: "",
     maxRetry: 3,
     timeOutSeconds: 60,
+    firstTokenTimeoutSeconds: 0,
     strategy: "lottery",
     breaker: false,
     ...fields,
