@@ -21,7 +21,7 @@ import { buildRoutingTable, type RoutingTable } from "./gateway/routing_table.ts
 import { StateKeeper } from "./gateway/state_keeper.ts";
 import { CallEnded, Upstreams } from "./gateway/upstream.ts";
 import { HealthService } from "./health/service.ts";
-import { openaiChat } from "./protocols/openai/chat.ts";
+import { openaiDialect } from "./protocols/openai/errors.ts";
 import type { Settings } from "./settings.ts";
 import { openStore } from "./store/open.ts";
 import type { RoutingRows, Store } from "./store/store.ts";
@@ -263,7 +263,7 @@ function buildApp(
 function internalError(error: unknown): Response {
   log.error("a request failed inside the gateway: {error}", { error });
   const message = "the gateway failed on this request; its log says why";
-  return errorResponse(openaiChat, { status: 500, code: "internal_error", message, traceId: "" });
+  return errorResponse(openaiDialect, { status: 500, code: "internal_error", message, traceId: "" });
 }
 
 /** The date in a time zone, `2026-05-20`. */

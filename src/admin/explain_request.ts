@@ -1,6 +1,6 @@
 /** The request that is to be explained: its properties, or the body that a client would send. @module */
 import { z } from "@hono/zod-openapi";
-import { openaiChat } from "../protocols/openai/chat.ts";
+import { inspectChat } from "../protocols/openai/inspect.ts";
 import type { Inspection, Protocol } from "../protocols/protocol.ts";
 import { PROVIDER_TYPES } from "../protocols/provider_config.ts";
 import { fieldNames } from "./body.ts";
@@ -37,7 +37,7 @@ export interface Asked extends Inspection {
 
 /** How a request of a protocol is read. */
 const INSPECTORS: Readonly<Partial<Record<Protocol, (body: Record<string, unknown>) => Inspection>>> = {
-  openai: (body) => openaiChat.inspect(body),
+  openai: inspectChat,
 };
 
 /** What a valid body asks for. @throws {Fault} */

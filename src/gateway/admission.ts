@@ -6,20 +6,35 @@ import type { GatewayError } from "../protocols/protocol.ts";
 /** Why a request may not come in; `null` = it may. */
 export type Refusal = Omit<GatewayError, "traceId"> | null;
 
-/** Checks a request for the OpenAI routes, whose credential is `Authorization: Bearer …`. */
-export function admitBearer(request: Request, token: AdminToken | null): Refusal {
+/** A caller's credential, or what is wrong with it. */
+export type Credential = { readonly ok: true; readonly credential: string } | {
+  readonly ok: false;
+  readonly message: string;
+};
+
+/** Finds the credential where a family of routes expects it. */
+export type ReadCredential = (request: Request) => Credential;
+
+/** `Authorization: Bearer …`, as OpenAI's clients send it. */
+export const bearerCredential: ReadCredential = ({ headers }) => {
+  const bearer = parseBearer(headers.get("authorization"));
+  return bearer.ok ? bearer : {
+    ok: false,
+    message: `${bearer.message}; send "Authorization: Bearer <the gateway's token>"`,
+  };
+};
+
+/** Checks a request for a client-facing route. */
+export function admit(request: Request, token: AdminToken | null, read: ReadCredential): Refusal {
   if (token === null) return guardWithoutToken(request);
-  const bearer = parseBearer(request.headers.get("authorization"));
-  if (bearer.ok && token.matches(bearer.credential)) return null;
-  const message = bearer.ok
-    ? "Invalid token"
-    : `${bearer.message}; send "Authorization: Bearer <the gateway's token>"`;
-  return { status: 401, code: "invalid_api_key", message };
+  const found = read(request);
+  if (found.ok && token.matches(found.credential)) return null;
+  return { status: 401, code: "invalid_api_key", message: found.ok ? "Invalid token" : found.message };
 }
 
 /** Without a token everybody on this machine may call, but no foreign web page (DESIGN.md, section 11). */
 function guardWithoutToken(request: Request): Refusal {
-  const host = request.headers.get("host") ?? "";
+  const host = request.headers.get("host") ?? new URL(request.url).host;
   if (!isLoopbackHost(host)) {
     return {
       status: 403,

@@ -1,21 +1,25 @@
 /** One attempt: one call to one candidate, up to the moment when its answer is known to be one. @module */
 import type { FailedOutcome } from "../failover/outcome.ts";
-import type { AnswerReading, WireProtocol } from "../protocols/protocol.ts";
+import type { AnswerReading, ClientCall, Operation } from "../protocols/protocol.ts";
 import { CallTimer } from "./call_timer.ts";
+import type { ClientBody } from "./client_body.ts";
 import type { Deadlines } from "./deadlines.ts";
 import { type Gate, readUntilOutput, StreamPump } from "./relay.ts";
 import { BodyRefused } from "./request_body.ts";
 import type { Target } from "./routing_table.ts";
-import { StreamTap } from "./stream_tap.ts";
-import { buildCall, type ClientBody } from "./upstream_request.ts";
+import { StreamTap, UNREAD_STREAM } from "./stream_tap.ts";
+import { RawTap, type Tap } from "./tap.ts";
+import { buildCall } from "./upstream_request.ts";
 import { outcomeOfThrown, type UpstreamCall, type Upstreams } from "./upstream.ts";
 import { AnswerTooLarge, encodingsOf, judgeAnswer, readAnswer } from "./whole_answer.ts";
 
 /** What an attempt works with. */
 export interface AttemptInput {
-  readonly protocol: WireProtocol;
+  readonly operation: Operation;
+  readonly method: UpstreamCall["method"];
   readonly target: Target;
   readonly secret: string;
+  readonly call: ClientCall;
   readonly body: ClientBody;
   readonly clientHeaders: Headers;
   /** The client asks for a stream. */
@@ -76,7 +80,7 @@ export async function attempt(input: AttemptInput, tools: AttemptTools): Promise
   try {
     const { call, metered } = buildCall({ ...input, meter });
     const result = await callOnce(call, metered, input, tools);
-    if (!metered || !isMeteringRefusal(result, input.protocol)) return result;
+    if (!metered || !isMeteringRefusal(result, input.operation)) return result;
     // A strict provider refuses what the gateway has added; the client's own request is not at fault.
     const plain = buildCall({ ...input, meter: false });
     const second = await callOnce(plain.call, false, input, tools);
@@ -104,9 +108,10 @@ async function callOnce(
   try {
     timer.arm("headers", Math.min(Date.now() + input.waitMs, input.commitBefore));
     response = await tools.upstreams.send(call, input.abort.signal);
-    if (response.ok && isEventStream(response) && response.body !== null) {
+    const tap = response.ok ? tapFor(response, input.operation, metered) : null;
+    if (tap !== null && response.body !== null) {
       streaming = true;
-      return await openStream(response, response.body, metered, timer, input);
+      return await openStream(response, response.body, tap, timer, input);
     }
     timer.arm("body", Math.min(Date.now() + input.waitMs, input.commitBefore));
     return await takeWhole(response, input);
@@ -121,13 +126,13 @@ async function callOnce(
 async function openStream(
   response: Response,
   body: ReadableStream<Uint8Array>,
-  metered: boolean,
+  tap: Tap,
   timer: CallTimer,
   input: AttemptInput,
 ): Promise<AttemptResult> {
   const pump = new StreamPump({
     body: decodedStream(response, body),
-    tap: new StreamTap(input.protocol, metered),
+    tap,
     abort: input.abort,
     timer,
     idleMs: input.idleMs,
@@ -149,18 +154,19 @@ async function takeWhole(response: Response, input: AttemptInput): Promise<Attem
       type: "failed",
       outcome: {
         type: "answer",
-        protocol: input.protocol.protocol,
+        protocol: input.operation.protocol,
         status: response.status,
         headers: response.headers,
         contentType,
         body: parseLoosely(body),
         text,
+        mainRoute: input.operation.main,
       },
       statusCode: response.status,
       answer: { status: response.status, headers: response.headers, body },
     };
   }
-  const judged = judgeAnswer(body, contentType, input.protocol, input.target.errorMatcher);
+  const judged = judgeAnswer(body, contentType, input.operation, input.target.errorMatcher);
   if (!judged.good) return failed(judged.outcome, response.status);
   return { type: "whole", response, body, reading: judged.reading, firstByteAt };
 }
@@ -207,13 +213,21 @@ function outcomeOfBody(error: unknown, signal: AbortSignal): FailedOutcome {
   return outcomeOfThrown(error, signal);
 }
 
-function isMeteringRefusal(result: AttemptResult, protocol: WireProtocol): boolean {
+function isMeteringRefusal(result: AttemptResult, operation: Operation): boolean {
   return result.type === "failed" && result.outcome.type === "answer" &&
-    protocol.refusesMetering(result.statusCode, result.outcome.text);
+    operation.refusesMetering(result.statusCode, result.outcome.text);
 }
 
-function isEventStream(response: Response): boolean {
-  return /^\s*text\/event-stream\b/i.test(response.headers.get("content-type") ?? "");
+/** What reads the answer while it passes; `null` = it is taken whole. */
+function tapFor(response: Response, operation: Operation, metered: boolean): Tap | null {
+  const contentType = response.headers.get("content-type") ?? "";
+  if (/^\s*text\/event-stream\b/i.test(contentType)) {
+    return new StreamTap(operation.stream ?? UNREAD_STREAM, metered);
+  }
+  // Sound and pictures are not kept waiting for their end; JSON and pages of text are looked at first.
+  const unread = operation.readAnswer === null &&
+    /^\s*(audio|image|video|application\/octet-stream)\b/i.test(contentType);
+  return unread ? new RawTap() : null;
 }
 
 function parseLoosely(body: Uint8Array): unknown {

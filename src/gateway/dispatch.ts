@@ -12,9 +12,10 @@ import { classify } from "../failover/classify.ts";
 import { afterAttempt, emptyWalk, type FinalWord, type Pick, step, type Walk } from "../failover/decide.ts";
 import type { Verdict } from "../failover/verdict.ts";
 import type { HealthObservation } from "../health/state.ts";
-import type { Inspection, WireProtocol } from "../protocols/protocol.ts";
+import type { ClientCall, Inspection, Operation } from "../protocols/protocol.ts";
 import type { ActiveRequests } from "./active_requests.ts";
 import { attempt, type AttemptResult, type AttemptTools, type PassableAnswer } from "./attempt.ts";
+import type { ClientBody } from "./client_body.ts";
 import { replyOrEarlyStream } from "./early_stream.ts";
 import { type HeaderRecord, responseHeaders, streamHeaders } from "./headers.ts";
 import type { AttemptHandle, LiveState } from "./live_state.ts";
@@ -34,8 +35,7 @@ import {
 import { type Caller, RequestLog } from "./request_log.ts";
 import type { RoutedModel, RoutingTable, Target } from "./routing_table.ts";
 import { newTraceId } from "./trace_id.ts";
-import type { ClientBody } from "./upstream_request.ts";
-import { CallEnded, CLIENT_GONE } from "./upstream.ts";
+import { CallEnded, CLIENT_GONE, type UpstreamCall } from "./upstream.ts";
 
 /** What all requests share. */
 export interface Gateway extends AttemptTools {
@@ -62,7 +62,9 @@ export interface Gateway extends AttemptTools {
 
 /** One admitted request. */
 export interface ClientRequest {
-  readonly protocol: WireProtocol;
+  readonly operation: Operation;
+  readonly method: UpstreamCall["method"];
+  readonly call: ClientCall;
   readonly inspection: Inspection;
   readonly body: ClientBody;
   readonly headers: Headers;
@@ -123,10 +125,10 @@ class Dispatch {
   constructor(request: ClientRequest, gateway: Gateway) {
     this.#request = request;
     this.#gateway = gateway;
-    const { protocol, inspection, caller, arrivedAt } = request;
+    const { operation, inspection, caller, arrivedAt } = request;
     this.#log = new RequestLog(gateway.recorder, {
       traceId: this.#traceId,
-      protocol: protocol.protocol,
+      protocol: operation.protocol,
       inspection,
       caller,
       startedAtMs: this.#startedAtMs,
@@ -152,9 +154,9 @@ class Dispatch {
   }
 
   async #walkCandidates(): Promise<Reply> {
-    const { inspection, protocol } = this.#request;
+    const { inspection, operation } = this.#request;
     const { tools, structuredOutput, image } = inspection;
-    const need: Need = { protocol: protocol.protocol, tools, structuredOutput, image };
+    const need: Need = { protocol: operation.protocol, tools, structuredOutput, image };
     for (;;) {
       if (this.#ended !== null) return this.#gone(this.#ended);
       // Looked up again each time, so that an operator's change acts on requests under way.
@@ -214,7 +216,7 @@ class Dispatch {
 
   /** One attempt. @returns the reply to the client, or `null` to go on */
   async #try(pick: Pick, target: Target, model: RoutedModel): Promise<Reply | null> {
-    const { protocol, inspection, body, headers } = this.#request;
+    const { operation, method, call, inspection, body, headers } = this.#request;
     const gateway = this.#gateway;
     const run: Run = {
       pick,
@@ -227,9 +229,11 @@ class Dispatch {
     this.#current = abort;
     const firstTokenMs = inspection.stream ? model.firstTokenMs : Infinity;
     const result = await attempt({
-      protocol,
+      operation,
+      method,
       target,
       secret: target.secretOf(pick.key.id),
+      call,
       body,
       clientHeaders: headers,
       stream: inspection.stream,
@@ -268,13 +272,13 @@ class Dispatch {
   #commitStream(result: Extract<AttemptResult, { type: "stream" }>, run: Run): Reply {
     const { response, pump, gate } = result;
     const { tap } = pump.source;
-    const { protocol } = this.#request;
+    const { dialect } = this.#request.operation;
     this.#relaying = true;
     this.#gateway.live.answered(run.handle, performance.now() - run.startedAt);
     const stream = relay(
       pump,
       gate,
-      (outcome) => protocol.errorEvent(brokenStreamError(outcome, this.#traceId)),
+      (outcome) => dialect.errorEvent(brokenStreamError(outcome, this.#traceId)),
       (outcome) => {
         this.#leave();
         const verdict = outcome.type === "success" ? null : classify(outcome, Date.now());
@@ -312,7 +316,7 @@ class Dispatch {
       firstByteAt: 0,
     });
     this.#tellLog(verdict, detail, run);
-    const answer = result.answer ?? inBandCallerFault(outcome, verdict, this.#request.protocol);
+    const answer = result.answer ?? inBandCallerFault(outcome, verdict, this.#request.operation.dialect);
     this.#answers.push(answer === null ? null : scrubbedAnswer(answer, run.target.secrets));
     this.#walk = afterAttempt(this.#walk, run.pick, verdict, mayPassOn(answer, verdict));
   }
@@ -362,7 +366,7 @@ class Dispatch {
   #refuse(error: { status: number; code: string; message: string }, retryAfterMs: number | null): Reply {
     const { status, code, message } = error;
     const told = { status, code, message, traceId: this.#traceId };
-    return errorReply(this.#request.protocol, told, retryAfterMs, this.operatorHeaders({}, null));
+    return errorReply(this.#request.operation.dialect, told, retryAfterMs, this.operatorHeaders({}, null));
   }
 
   #gone(reason: CallEnded): Reply {

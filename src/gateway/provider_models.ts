@@ -26,13 +26,13 @@ export async function listProviderModels(
   if (!parsed.ok) throw new Error(parsed.reason);
   if (!isProviderType(provider.type)) throw new Error(`unknown provider type ${provider.type}`);
   const listing = MODEL_LISTINGS[provider.type];
-  const { baseUrl, version, keys } = parsed.config;
+  const { baseUrl, version, beta, keys } = parsed.config;
   const secret = keys[0]?.secret ?? "";
   const models: ListedModel[] = [];
   let path: string | null = listing.path;
   for (let page = 0; path !== null && page < MAX_PAGES; page++) {
     const headers = {
-      ...Object.fromEntries(listing.headers({ baseUrl, version }, secret)),
+      ...Object.fromEntries(listing.headers({ baseUrl, version, beta }, secret)),
       "accept-encoding": "identity",
     };
     const call = {

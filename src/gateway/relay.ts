@@ -5,7 +5,7 @@
  */
 import type { FailedOutcome, Outcome } from "../failover/outcome.ts";
 import type { CallTimer } from "./call_timer.ts";
-import type { StreamTap } from "./stream_tap.ts";
+import type { Tap } from "./tap.ts";
 import { CallEnded, outcomeOfThrown } from "./upstream.ts";
 
 /** Held bytes before the first output; a longer preamble is passed on as if it were output (DESIGN.md, section 5). */
@@ -18,7 +18,7 @@ const BUFFER_BYTES = 16 * 1024;
 /** A provider's stream. */
 export interface StreamSource {
   readonly body: ReadableStream<Uint8Array>;
-  readonly tap: StreamTap;
+  readonly tap: Tap;
   /** Ends the call; used by deadlines and by the client's hang-up. */
   readonly abort: AbortController;
   readonly timer: CallTimer;
@@ -188,13 +188,13 @@ export function relay(
   }, { highWaterMark: 0 });
 }
 
-function endOf(tap: StreamTap): Outcome {
+function endOf(tap: Tap): Outcome {
   if (tap.error !== null) return errorEvent(tap);
   if (tap.complete) return { type: "success" };
   return { type: "bad_answer", what: "truncated", detail: "the stream ended before its protocol's end" };
 }
 
-function errorEvent(tap: StreamTap): FailedOutcome {
+function errorEvent(tap: Tap): FailedOutcome {
   const error = tap.error;
   return {
     type: "bad_answer",
@@ -204,7 +204,7 @@ function errorEvent(tap: StreamTap): FailedOutcome {
   };
 }
 
-function withoutOutput(tap: StreamTap): FailedOutcome {
+function withoutOutput(tap: Tap): FailedOutcome {
   if (tap.events === 0) {
     return { type: "bad_answer", what: "empty", detail: "the stream ended without an event" };
   }

@@ -2,7 +2,7 @@
 import { withoutSecrets } from "../access/scrub.ts";
 import type { FailedOutcome, Outcome } from "../failover/outcome.ts";
 import type { Verdict } from "../failover/verdict.ts";
-import type { GatewayError, WireProtocol } from "../protocols/protocol.ts";
+import type { Dialect, GatewayError } from "../protocols/protocol.ts";
 import type { PassableAnswer } from "./attempt.ts";
 import type { HeaderRecord } from "./headers.ts";
 
@@ -26,13 +26,13 @@ export function goneReply(): Reply {
 
 /** An error of the gateway's own. `retryAfterMs` becomes a `retry-after` header. */
 export function errorReply(
-  protocol: WireProtocol,
+  dialect: Dialect,
   error: GatewayError,
   retryAfterMs: number | null,
   headers: HeaderRecord,
 ): Reply {
   setRetryAfter(headers, retryAfterMs);
-  return { response: errorResponse(protocol, error, headers), inBand: () => protocol.errorEvent(error) };
+  return { response: errorResponse(dialect, error, headers), inBand: () => dialect.errorEvent(error) };
 }
 
 /** A provider's own answer, status and body unchanged. */
@@ -53,11 +53,11 @@ export function wholeReply(body: Uint8Array<ArrayBuffer>, status: number, header
 
 /** A gateway error as the caller's protocol shows it. */
 export function errorResponse(
-  protocol: WireProtocol,
+  dialect: Dialect,
   error: GatewayError,
   headers: HeaderRecord = {},
 ): Response {
-  return new Response(JSON.stringify(protocol.errorBody(error)), {
+  return new Response(JSON.stringify(dialect.errorBody(error)), {
     status: error.status,
     headers: { ...headers, "content-type": "application/json" },
   });
@@ -89,7 +89,7 @@ export function brokenStreamError(outcome: Outcome, traceId: string): GatewayErr
 export function inBandCallerFault(
   outcome: FailedOutcome,
   verdict: Verdict,
-  protocol: WireProtocol,
+  dialect: Dialect,
 ): PassableAnswer | null {
   if (verdict.class !== "caller_fault" || outcome.type !== "bad_answer" || outcome.error === undefined) {
     return null;
@@ -104,7 +104,7 @@ export function inBandCallerFault(
   return {
     status: error.status,
     headers: new Headers({ "content-type": "application/json" }),
-    body: encoder.encode(JSON.stringify(protocol.errorBody(error))),
+    body: encoder.encode(JSON.stringify(dialect.errorBody(error))),
   };
 }
 

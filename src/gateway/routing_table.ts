@@ -169,7 +169,7 @@ function targetOf(association: Association, { row, config }: RoutedProvider): Ta
     providerId: row.id,
     providerName: row.name,
     providerModel: association.providerModel,
-    upstream: { baseUrl: config.baseUrl, version: config.version },
+    upstream: { baseUrl: config.baseUrl, version: config.version, beta: config.beta },
     proxy: row.proxy.trim(),
     errorMatcher: matcherRules(row.errorMatcher),
     withHeader: association.withHeader === true,

@@ -4,31 +4,27 @@
  *
  * @module
  */
-import type { EventReading, InBandError, Usage, WireProtocol } from "../protocols/protocol.ts";
+import type { EventReading, InBandError, StreamGrammar, Usage } from "../protocols/protocol.ts";
 import { mergeUsage } from "../accounting/usage.ts";
 import { type SseEvent, SseReader } from "./sse.ts";
+import type { Tap } from "./tap.ts";
 
 /** A usage event is small; an event that grows past this is passed on without waiting for its end. */
 const HOLD_BYTES = 64 * 1024;
 
-/** What the tap has seen so far. */
-export class StreamTap {
-  /** An event that shows the client something has passed. */
+/** A stream of a grammar that nobody here reads: each event is output, and a clean end is the end. */
+export const UNREAD_STREAM: StreamGrammar = { readEvent: () => ({ kind: "output", complete: true }) };
+
+/** Looks at server-sent events. */
+export class StreamTap implements Tap {
   sawOutput = false;
-  /** The protocol's end mark has passed. */
   ended = false;
-  /** The answer is whole, even if nothing follows. */
   complete = false;
-  /** The vendor ended early: length, filter. */
   incomplete = false;
-  /** The provider's error, if the stream held one. */
   error: InBandError | null = null;
   usage: Usage | null = null;
-  /** Events with data; comments do not count. */
   events = 0;
-  /** Events that were not of this protocol. */
   junk = 0;
-  /** Bytes received. */
   size = 0;
 
   readonly #reader: SseReader;
@@ -41,16 +37,14 @@ export class StreamTap {
   #blockStart = 0;
 
   /** @param stripUsage take out events that hold nothing but usage */
-  constructor(readonly protocol: WireProtocol, readonly stripUsage: boolean) {
+  constructor(readonly grammar: StreamGrammar, readonly stripUsage: boolean) {
     this.#reader = new SseReader((event, end) => this.#block(event, end));
   }
 
-  /** Whether a block has begun that no blank line has ended. */
   get insideBlock(): boolean {
     return this.#reader.insideBlock;
   }
 
-  /** Reads the next piece and answers the pieces to pass on, in order. The tap keeps `chunk`. */
   push(chunk: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer>[] {
     this.size += chunk.length;
     if (!this.stripUsage) {
@@ -65,7 +59,7 @@ export class StreamTap {
     return this.#out;
   }
 
-  /** The stream has ended: reads what stands there without a blank line, and answers what was held back. */
+  /** Reads what stands there without a blank line, too. */
   end(): Uint8Array<ArrayBuffer>[] {
     this.#out = [];
     this.#chunk = new Uint8Array(0);
@@ -90,7 +84,7 @@ export class StreamTap {
 
   #read(event: SseEvent): EventReading {
     this.events++;
-    const reading = event.oversized ? OVERSIZED : this.protocol.readEvent(event.name, event.data);
+    const reading = event.oversized ? OVERSIZED : this.grammar.readEvent(event.name, event.data);
     if (reading.usage !== undefined) this.usage = mergeUsage(this.usage, reading.usage);
     if (reading.complete === true) this.complete = true;
     if (reading.incomplete === true) this.incomplete = true;

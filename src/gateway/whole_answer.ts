@@ -1,6 +1,8 @@
 /** Reads and judges answers that come in one piece. @module */
 import type { FailedOutcome } from "../failover/outcome.ts";
-import type { AnswerReading, WireProtocol } from "../protocols/protocol.ts";
+import type { AnswerReading, Operation } from "../protocols/protocol.ts";
+import { asObject } from "../protocols/json_access.ts";
+import { inBandError } from "../protocols/openai/answer.ts";
 import { decode } from "./request_body.ts";
 
 /** Largest whole answer that is taken, in bytes: it is held in memory until it is known to be good. */
@@ -66,7 +68,7 @@ export type WholeJudgement = { readonly good: true; readonly reading: AnswerRead
 export function judgeAnswer(
   body: Uint8Array,
   contentType: string,
-  protocol: WireProtocol,
+  operation: Pick<Operation, "readAnswer">,
   errorMatcher: readonly string[],
 ): WholeJudgement {
   const text = decoder.decode(body);
@@ -77,11 +79,12 @@ export function judgeAnswer(
   try {
     json = JSON.parse(text);
   } catch {
+    if (operation.readAnswer === null && !/html/i.test(contentType)) return UNREAD;
     return /html/i.test(contentType) || /^\s*<(!doctype|html)/i.test(text)
       ? bad("html", "the answer is an HTML page")
       : bad("not_json", "the answer is not JSON");
   }
-  const reading = protocol.readAnswer(json);
+  const reading = (operation.readAnswer ?? readUnknown)(json);
   switch (reading.kind) {
     case "output":
       return { good: true, reading };
@@ -98,6 +101,14 @@ export function judgeAnswer(
         },
       };
   }
+}
+
+const UNREAD: WholeJudgement = { good: true, reading: { kind: "output" } };
+
+/** Of an answer that nobody here understands only an error object tells that it is none. */
+function readUnknown(json: unknown): AnswerReading {
+  const error = inBandError(asObject(json) ?? {});
+  return error === null ? { kind: "output" } : { kind: "error", error };
 }
 
 function bad(what: Extract<FailedOutcome, { type: "bad_answer" }>["what"], detail: string): WholeJudgement {

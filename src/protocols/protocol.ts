@@ -1,6 +1,6 @@
 /**
- * What the gateway must know of a wire protocol. Each protocol is one object of this shape; outside of its folder
- * nothing asks which protocol it is dealing with.
+ * What the gateway must know of a wire protocol: its operations, how its callers are told about errors, and how its
+ * providers are called. Outside of a protocol's folder nothing asks which protocol it is dealing with.
  *
  * @module
  */
@@ -75,34 +75,82 @@ export interface Upstream {
   readonly baseUrl: string;
   /** Value of `anthropic-version`, where the protocol has it. */
   readonly version: string;
+  /** Value of `anthropic-beta` that the operator has set; `""` = none. */
+  readonly beta: string;
 }
 
-/** A change to the top level of a request body: this member gets this JSON text. */
+/** A change to a request body: the member at this path gets this JSON text. */
 export interface BodyEdit {
-  /** Member names from the top, e.g. `["stream_options", "include_usage"]`. */
-  readonly path: readonly string[];
+  /** Member names from the top: one, or two for a member of a member, e.g. `["stream_options", "include_usage"]`. */
+  readonly path: readonly [string] | readonly [string, string];
   readonly json: string;
 }
 
-/** One wire protocol. */
-export interface WireProtocol {
+/** A client's request, as far as a protocol needs to know it. */
+export interface ClientCall {
+  /** The model that the path names, decoded once; `""` where the body names it. */
+  readonly pathModel: string;
+  /** The query without its `?` and without credentials; `""` = none. */
+  readonly query: string;
+  /** The JSON body; an empty object when there is none. */
+  readonly json: Record<string, unknown>;
+  /** Text fields of a form; empty when the body is none. */
+  readonly form: ReadonlyMap<string, string>;
+}
+
+/** How the callers of a protocol are told about errors. */
+export interface Dialect {
   readonly protocol: Protocol;
-  /** Reads what routing needs. Lenient: what is malformed is left for the vendor to refuse. */
-  inspect(body: Record<string, unknown>): Inspection;
-  /** Path of the operation under the provider's base URL. */
-  readonly path: string;
-  /** Credential and version headers; an empty secret sends no credential. */
-  headers(upstream: Upstream, secret: string): [name: string, value: string][];
-  /** The edit that makes the vendor report a stream's usage; `null` when the client's own request does, or nothing is needed. */
-  meteringEdit(body: Record<string, unknown>): BodyEdit | null;
-  /** Whether this refusal of a provider is about the metering edit. */
-  refusesMetering(status: number, text: string): boolean;
-  readEvent(name: string, data: string): EventReading;
-  readAnswer(body: unknown): AnswerReading;
   /** The body of a gateway error, in the shape that clients of this protocol read. */
   errorBody(error: GatewayError): Record<string, unknown>;
-  /** The same as bytes of the stream, for a stream that is already open. */
+  /** The same as text of the stream, for a stream that is already open. */
   errorEvent(error: GatewayError): string;
+}
+
+/** The grammar of an operation's streams. */
+export interface StreamGrammar {
+  /** What one event means. `name` is its `event` field, `""` without one. */
+  readEvent(name: string, data: string): EventReading;
+}
+
+/** Where an operation's model stands: in the body's `model`, in a form field of that name, in the path, or nowhere. */
+export type ModelPlace = "json" | "form" | "path";
+
+/** One thing that clients ask a vendor for: the wire format of one route. */
+export interface Operation {
+  /** Stable name, e.g. `chat.completions`. */
+  readonly name: string;
+  /** Protocol of the providers that can serve it. */
+  readonly protocol: Protocol;
+  readonly dialect: Dialect;
+  readonly modelPlace: ModelPlace;
+  /** Whether a provider's 404 says something about the model: true for the main routes only. */
+  readonly main: boolean;
+  /** Reads what routing needs. Lenient: what is malformed is left for the vendor to refuse. */
+  inspect(call: ClientCall): Inspection;
+  /** Path and query of the call under the provider's base URL. */
+  path(call: ClientCall, providerModel: string): string;
+  /** The edit that makes the vendor report a stream's usage; `null` when the client's own request does, or nothing is needed. */
+  meteringEdit(call: ClientCall): BodyEdit | null;
+  /** Whether this refusal of a provider is about the metering edit. */
+  refusesMetering(status: number, text: string): boolean;
+  /** `null` = streams of it pass unread: they are whole when their connection ends cleanly. */
+  readonly stream: StreamGrammar | null;
+  /** Reads a whole answer, already parsed. `null` = answers pass unread: sound, pictures, files. */
+  readonly readAnswer: ((body: unknown) => AnswerReading) | null;
+}
+
+/** How the providers of a protocol are called. */
+export interface Vendor {
+  /**
+   * Credential and version headers; an empty secret sends no credential. `passed` are the client's headers that go
+   * on, in lower case, so that what the client has chosen can stay.
+   */
+  headers(
+    upstream: Upstream,
+    secret: string,
+    passed: Readonly<Record<string, string>>,
+  ): Record<string, string>;
 }
 
 /** An error that the gateway itself answers with. */

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { StreamTap } from "../../src/gateway/stream_tap.ts";
-import { openaiChat } from "../../src/protocols/openai/chat.ts";
+import { readChatEvent } from "../../src/protocols/openai/answer.ts";
 import { CHAT_USAGE, FRAME, OK_SSE, textFrame } from "../upstream/fixtures.ts";
 import { concatBytes } from "../upstream/http_reader.ts";
 
+const chat = { readEvent: (_name: string, data: string) => readChatEvent(data) };
 const encode = (text: string) => new TextEncoder().encode(text);
 
 function pass(tap: StreamTap, pieces: readonly Uint8Array<ArrayBuffer>[]): string {
@@ -13,7 +14,7 @@ function pass(tap: StreamTap, pieces: readonly Uint8Array<ArrayBuffer>[]): strin
 }
 
 Deno.test("StreamTap passes every byte on when nothing is to be taken out", () => {
-  const tap = new StreamTap(openaiChat, false);
+  const tap = new StreamTap(chat, false);
   const text = `: hi\n\n${OK_SSE.join("")}`;
   assert.equal(pass(tap, [encode(text)]), text);
   assert.deepEqual([tap.sawOutput, tap.ended, tap.complete, tap.incomplete], [true, true, true, false]);
@@ -25,7 +26,7 @@ Deno.test("StreamTap takes the usage event out whole, wherever the bytes are cut
   const text = OK_SSE.join("");
   const expected = text.replace(FRAME.usage, "");
   for (let at = 0; at <= text.length; at++) {
-    const tap = new StreamTap(openaiChat, true);
+    const tap = new StreamTap(chat, true);
     assert.equal(pass(tap, [encode(text.slice(0, at)), encode(text.slice(at))]), expected, `cut at ${at}`);
     assert.equal(tap.usage?.completionTokens, CHAT_USAGE.completion_tokens);
   }
@@ -34,7 +35,7 @@ Deno.test("StreamTap takes the usage event out whole, wherever the bytes are cut
 Deno.test("StreamTap keeps a usage event that carries a choice as well", () => {
   const both =
     `data: {"choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":{"prompt_tokens":1}}\n\n`;
-  assert.equal(pass(new StreamTap(openaiChat, true), [encode(both)]), both);
+  assert.equal(pass(new StreamTap(chat, true), [encode(both)]), both);
 });
 
 Deno.test("StreamTap passes everything on but the usage event, for any text cut anywhere", () => {
@@ -48,29 +49,29 @@ Deno.test("StreamTap passes everything on but the usage event, for any text cut 
       const edges = [0, ...cuts.map((cut) => cut % (bytes.length + 1)).sort((a, b) => a - b), bytes.length];
       const pieces = edges.slice(1).map((edge, i) => bytes.slice(edges[i], edge));
       const expected = frames.filter((each) => each !== FRAME.usage).join("");
-      assert.equal(pass(new StreamTap(openaiChat, true), pieces), expected);
+      assert.equal(pass(new StreamTap(chat, true), pieces), expected);
     }),
     { numRuns: 300 },
   );
 });
 
 Deno.test("StreamTap does not hold a long event back for its end", () => {
-  const tap = new StreamTap(openaiChat, true);
+  const tap = new StreamTap(chat, true);
   const out = tap.push(encode(`data: ${"x".repeat(100_000)}`));
   assert.equal(out.reduce((sum, piece) => sum + piece.length, 0), 100_006);
 });
 
 Deno.test("StreamTap tells an event's error from a null error", () => {
-  const fine = new StreamTap(openaiChat, false);
+  const fine = new StreamTap(chat, false);
   fine.push(encode(`data: {"error":null,"choices":[{"index":0,"delta":{"content":"x"}}]}\n\n`));
   assert.deepEqual([fine.error, fine.sawOutput], [null, true]);
-  const broken = new StreamTap(openaiChat, false);
+  const broken = new StreamTap(chat, false);
   broken.push(encode(`data: {"error":{"message":"boom","type":"server_error","code":503}}\n\n`));
   assert.deepEqual(broken.error, { code: "503", type: "server_error", message: "boom", status: 503 });
 });
 
 Deno.test("StreamTap reads empty and missing choices, and events of other protocols, without harm", () => {
-  const tap = new StreamTap(openaiChat, false);
+  const tap = new StreamTap(chat, false);
   tap.push(
     encode(
       'data: {"choices":[],"prompt_filter_results":[{}]}\n\ndata: {"id":"x"}\n\ndata: [1]\n\ndata: no json\n\n',

@@ -22,7 +22,7 @@ export const ROOMS: Readonly<Record<string, Door>> = {
   protocols: { values: [], types: ["failover"] },
   access: { values: ["settings"] },
   store: { values: [], types: ["failover", "health"] },
-  health: { values: ["failover", "protocols", "gateway"], types: ["store"] },
+  health: { values: ["failover", "protocols", "gateway", "access"], types: ["store"] },
   accounting: { values: ["store", "protocols", "health"], types: ["failover"] },
   gateway: {
     values: ["failover", "health", "protocols", "accounting", "access", "settings"],

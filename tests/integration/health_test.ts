@@ -278,6 +278,8 @@ Deno.test("a deleted provider takes its health along; a new one of its name begi
   withWorld(async (world) => {
     await using upstream = await ScriptedUpstream.start(dead);
     const { providers } = await world.gateway.serveModel({
+      // Further attempts would wait in real time.
+      model: { max_retry: 1 },
       providers: [{ url: upstream.url, name: "acme" }],
     });
     for (let i = 0; i < 5; i++) await world.chat();

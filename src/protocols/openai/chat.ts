@@ -1,23 +1,24 @@
 /** OpenAI Chat Completions (https://platform.openai.com/docs/api-reference/chat). @module */
-import type { BodyEdit, GatewayError, WireProtocol } from "../protocol.ts";
-import { asObject, type JsonObject } from "../json_access.ts";
+import { asObject } from "../json_access.ts";
+import type { BodyEdit, ClientCall, Operation } from "../protocol.ts";
+import { withQuery } from "../path.ts";
 import { readChatAnswer, readChatEvent } from "./answer.ts";
-import { openaiErrorBody } from "./errors.ts";
+import { openaiDialect } from "./errors.ts";
 import { inspectChat } from "./inspect.ts";
 
-/** The protocol `openai`. */
-export const openaiChat: WireProtocol = {
+/** `POST /chat/completions`. */
+export const openaiChat: Operation = {
+  name: "chat.completions",
   protocol: "openai",
-  path: "/chat/completions",
-  inspect: inspectChat,
-  headers: (_upstream, secret) => secret === "" ? [] : [["authorization", `Bearer ${secret}`]],
-  meteringEdit,
-  refusesMetering: (status, text) =>
-    (status === 400 || status === 422) && /stream_options|include_usage/.test(text),
-  readEvent: (_name, data) => readChatEvent(data),
+  dialect: openaiDialect,
+  modelPlace: "json",
+  main: true,
+  inspect: ({ json }) => inspectChat(json),
+  path: ({ query }) => withQuery("/chat/completions", query),
+  meteringEdit: streamUsageEdit,
+  refusesMetering: refusesStreamUsage,
+  stream: { readEvent: (_name, data) => readChatEvent(data) },
   readAnswer: readChatAnswer,
-  errorBody: openaiErrorBody,
-  errorEvent: (error: GatewayError) => `data: ${JSON.stringify(openaiErrorBody(error))}\n\n`,
 };
 
 /**
@@ -25,13 +26,18 @@ export const openaiChat: WireProtocol = {
  * (https://platform.openai.com/docs/api-reference/chat/create#chat-create-stream_options). What the client has put
  * there stays; a value that is no object is left for the vendor to refuse.
  */
-function meteringEdit(body: JsonObject): BodyEdit | null {
-  if (body.stream !== true) return null;
-  const options = body.stream_options;
+export function streamUsageEdit({ json }: ClientCall): BodyEdit | null {
+  if (json.stream !== true) return null;
+  const options = json.stream_options;
   if (options === undefined || options === null) {
     return { path: ["stream_options"], json: '{"include_usage":true}' };
   }
   const given = asObject(options);
   if (given === null || given.include_usage === true) return null;
   return { path: ["stream_options", "include_usage"], json: "true" };
+}
+
+/** Strict providers refuse a field that they do not know. */
+export function refusesStreamUsage(status: number, text: string): boolean {
+  return (status === 400 || status === 422) && /stream_options|include_usage/.test(text);
 }

@@ -1,10 +1,17 @@
 /** Errors in OpenAI's shape (https://platform.openai.com/docs/guides/error-codes/api-errors). @module */
-import type { GatewayError } from "../protocol.ts";
+import type { Dialect, GatewayError } from "../protocol.ts";
+
+/** How callers of the OpenAI routes are told about errors. */
+export const openaiDialect: Dialect = {
+  protocol: "openai",
+  errorBody: openaiErrorBody,
+  errorEvent: (error) => `data: ${JSON.stringify(openaiErrorBody(error))}\n\n`,
+};
 
 /**
  * OpenAI's `error` object; beside it llmio's `code` and `message`, which scripts written for llmio read.
  */
-export function openaiErrorBody(error: GatewayError): Record<string, unknown> {
+function openaiErrorBody(error: GatewayError): Record<string, unknown> {
   return {
     error: { message: error.message, type: errorType(error.status), param: null, code: error.code },
     code: error.status,

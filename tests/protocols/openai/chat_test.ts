@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
-import { openaiChat } from "../../../src/protocols/openai/chat.ts";
+import { readChatAnswer, readChatEvent } from "../../../src/protocols/openai/answer.ts";
+import { inspectChat } from "../../../src/protocols/openai/inspect.ts";
 
-const inspect = (body: Record<string, unknown>) => openaiChat.inspect(body);
+const inspect = (body: Record<string, unknown>) => inspectChat(body);
 
 Deno.test("inspectChat() reads model, stream and session", () => {
   assert.deepEqual(inspect({ model: "m", stream: true, session_id: 7 }), {
@@ -70,7 +71,7 @@ Deno.test("readChatEvent() knows what shows the client something", () => {
     ['{"error":"busy"}', "error"],
     ['{"error":"","choices":[]}', "preamble"],
   ];
-  for (const [data, kind] of cases) assert.equal(openaiChat.readEvent("", data).kind, kind, data);
+  for (const [data, kind] of cases) assert.equal(readChatEvent(data).kind, kind, data);
 });
 
 Deno.test("readChatEvent() says when a vendor ended early", () => {
@@ -80,16 +81,13 @@ Deno.test("readChatEvent() says when a vendor ended early", () => {
       false,
     ]]
   ) {
-    const reading = openaiChat.readEvent(
-      "",
-      JSON.stringify({ choices: [{ delta: {}, finish_reason: reason }] }),
-    );
+    const reading = readChatEvent(JSON.stringify({ choices: [{ delta: {}, finish_reason: reason }] }));
     assert.deepEqual([reading.complete, reading.incomplete], [true, incomplete], String(reason));
   }
 });
 
 Deno.test("readChatAnswer() takes usage as each vendor writes it, and null for what is not said", () => {
-  const usage = (given: unknown) => openaiChat.readAnswer({ choices: [], usage: given }).usage;
+  const usage = (given: unknown) => readChatAnswer({ choices: [], usage: given }).usage;
   assert.deepEqual(
     usage({
       prompt_tokens: 11,
@@ -117,9 +115,9 @@ Deno.test("readChatAnswer() takes usage as each vendor writes it, and null for w
 });
 
 Deno.test("readChatAnswer() tells an answer from an error and from nothing", () => {
-  assert.equal(openaiChat.readAnswer({ id: "x" }).kind, "output");
-  assert.equal(openaiChat.readAnswer({}).kind, "empty");
-  assert.equal(openaiChat.readAnswer([1]).kind, "empty");
-  assert.equal(openaiChat.readAnswer({ error: { message: "x" } }).kind, "error");
-  assert.equal(openaiChat.readAnswer({ error: null, choices: [] }).kind, "output");
+  assert.equal(readChatAnswer({ id: "x" }).kind, "output");
+  assert.equal(readChatAnswer({}).kind, "empty");
+  assert.equal(readChatAnswer([1]).kind, "empty");
+  assert.equal(readChatAnswer({ error: { message: "x" } }).kind, "error");
+  assert.equal(readChatAnswer({ error: null, choices: [] }).kind, "output");
 });

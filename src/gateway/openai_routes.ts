@@ -1,0 +1,56 @@
+/** The OpenAI routes, under `/openai/v1` and, as llmio has them too, under `/v1`. @module */
+import type { Context, Hono } from "@hono/hono";
+import { openaiChat } from "../protocols/openai/chat.ts";
+import { openaiDialect } from "../protocols/openai/errors.ts";
+import type { Operation } from "../protocols/protocol.ts";
+import { admit, bearerCredential } from "./admission.ts";
+import { openaiModel, openaiModelList } from "./model_list.ts";
+import { type Connection, refuse, type RouteOptions, serveOperation } from "./serve_operation.ts";
+
+/** Operations whose model the body names, by path. */
+const OPERATIONS: Readonly<Record<string, Operation>> = {
+  "/chat/completions": openaiChat,
+};
+
+/** Adds the routes under a prefix. */
+export function openaiRoutes(app: Hono<Connection>, prefix: string, options: RouteOptions): void {
+  for (const [path, operation] of Object.entries(OPERATIONS)) {
+    app.post(prefix + path, (c) => serveOperation(c, { operation, credential: bearerCredential }, options));
+  }
+  app.get(`${prefix}/models`, (c) => listModels(c, options));
+  // A model name may hold slashes.
+  app.get(`${prefix}/models/*`, (c) => modelByName(c, `${prefix}/models/`, options));
+}
+
+/** What a path under an OpenAI prefix takes; `null` = there is no such path. */
+export function openaiMethods(path: string): string | null {
+  if (Object.hasOwn(OPERATIONS, path)) return "POST";
+  return /^\/models(\/|$)/.test(path) ? "GET, HEAD" : null;
+}
+
+function listModels(c: Context<Connection>, { gateway, token }: RouteOptions): Response {
+  const refusal = admit(c.req.raw, token, bearerCredential);
+  if (refusal !== null) return refuse(openaiDialect, refusal);
+  return c.json(openaiModelList(gateway.table()));
+}
+
+function modelByName(c: Context<Connection>, prefix: string, { gateway, token }: RouteOptions): Response {
+  const refusal = admit(c.req.raw, token, bearerCredential);
+  if (refusal !== null) return refuse(openaiDialect, refusal);
+  const name = decodeName(new URL(c.req.url).pathname.slice(prefix.length));
+  const model = gateway.table().model(name);
+  if (model !== undefined) return c.json(openaiModel(model));
+  return refuse(openaiDialect, {
+    status: 404,
+    code: "model_not_found",
+    message: `the model ${JSON.stringify(name)} does not exist here`,
+  });
+}
+
+function decodeName(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
