@@ -1,6 +1,5 @@
 /** The health of a provider as the admin API shows it. @module */
-import { isProviderFailure } from "../failover/failure_class.ts";
-import { FAILURE_CLASSES, type FailureClass } from "../failover/failure_class.ts";
+import { FAILURE_CLASSES, type FailureClass, isProviderFailure } from "../failover/failure_class.ts";
 import type { ProviderTrouble } from "../gateway/live_state.ts";
 import type { OutcomeCount } from "../store/health.ts";
 import type { Provider } from "../store/providers.ts";
