@@ -208,7 +208,7 @@ function makeGateway(
     table: () => routing.table,
     recorder,
     active: new ActiveRequests(),
-    unmetered: new Set(),
+    unmetered: new WeakSet(),
     streamIdleMs: settings.streamIdleMs,
     openAfterMs: settings.openAfterMs,
     operatorHeaders: settings.operatorHeaders,

@@ -39,8 +39,8 @@ export interface AttemptInput {
 export interface AttemptTools {
   readonly upstreams: Upstreams;
   readonly deadlines: Deadlines;
-  /** Associations whose provider refuses to be asked for a stream's usage. */
-  readonly unmetered: Set<number>;
+  /** Targets that refuse to be asked for a stream's usage. A changed configuration makes new targets, and asks again. */
+  readonly unmetered: WeakSet<Target>;
 }
 
 /** An answer that may be passed on although it is no success. */
@@ -76,7 +76,7 @@ export type AttemptResult =
 
 /** Calls one candidate. Never throws: whatever happens is an outcome. */
 export async function attempt(input: AttemptInput, tools: AttemptTools): Promise<AttemptResult> {
-  const meter = !tools.unmetered.has(input.target.associationId);
+  const meter = !tools.unmetered.has(input.target);
   try {
     const { call, metered } = buildCall({ ...input, meter });
     const result = await callOnce(call, metered, input, tools);
@@ -84,7 +84,7 @@ export async function attempt(input: AttemptInput, tools: AttemptTools): Promise
     // A strict provider refuses what the gateway has added; the client's own request is not at fault.
     const plain = buildCall({ ...input, meter: false });
     const second = await callOnce(plain.call, false, input, tools);
-    if (second.type !== "failed") tools.unmetered.add(input.target.associationId);
+    if (second.type !== "failed") tools.unmetered.add(input.target);
     return second;
   } catch (error) {
     return {

@@ -4,7 +4,14 @@
  *
  * @module
  */
-import type { EventReading, InBandError, StreamGrammar, Usage } from "../protocols/protocol.ts";
+import {
+  eventByEvent,
+  type EventReading,
+  type InBandError,
+  type StreamGrammar,
+  type StreamReader,
+  type Usage,
+} from "../protocols/protocol.ts";
 import { mergeUsage } from "../accounting/usage.ts";
 import { type SseEvent, SseReader } from "./sse.ts";
 import type { Tap } from "./tap.ts";
@@ -13,7 +20,7 @@ import type { Tap } from "./tap.ts";
 const HOLD_BYTES = 64 * 1024;
 
 /** A stream of a grammar that nobody here reads: each event is output, and a clean end is the end. */
-export const UNREAD_STREAM: StreamGrammar = { readEvent: () => ({ kind: "output", complete: true }) };
+export const UNREAD_STREAM: StreamGrammar = eventByEvent(() => ({ kind: "output", complete: true }));
 
 /** Looks at server-sent events. */
 export class StreamTap implements Tap {
@@ -28,6 +35,7 @@ export class StreamTap implements Tap {
   size = 0;
 
   readonly #reader: SseReader;
+  readonly #stream: StreamReader;
   /** Bytes of the block that is not ended yet, held back while it may have to be taken out. */
   #held: Uint8Array<ArrayBuffer>[] = [];
   #heldBytes = 0;
@@ -37,7 +45,8 @@ export class StreamTap implements Tap {
   #blockStart = 0;
 
   /** @param stripUsage take out events that hold nothing but usage */
-  constructor(readonly grammar: StreamGrammar, readonly stripUsage: boolean) {
+  constructor(grammar: StreamGrammar, readonly stripUsage: boolean) {
+    this.#stream = grammar.open();
     this.#reader = new SseReader((event, end) => this.#block(event, end));
   }
 
@@ -84,7 +93,7 @@ export class StreamTap implements Tap {
 
   #read(event: SseEvent): EventReading {
     this.events++;
-    const reading = event.oversized ? OVERSIZED : this.grammar.readEvent(event.name, event.data);
+    const reading = event.oversized ? OVERSIZED : this.#stream.readEvent(event.name, event.data);
     if (reading.usage !== undefined) this.usage = mergeUsage(this.usage, reading.usage);
     if (reading.complete === true) this.complete = true;
     if (reading.incomplete === true) this.incomplete = true;

@@ -109,8 +109,20 @@ export interface Dialect {
 
 /** The grammar of an operation's streams. */
 export interface StreamGrammar {
-  /** What one event means. `name` is its `event` field, `""` without one. */
+  /** Begins to read one stream. What spans events, such as sums of figures that come apart, is kept in the reader. */
+  open(): StreamReader;
+}
+
+/** Reads the events of one stream, in their order. */
+export interface StreamReader {
+  /** What one event means. `name` is its `event` field, `""` without one. Never throws. */
   readEvent(name: string, data: string): EventReading;
+}
+
+/** A grammar whose events can each be understood alone. */
+export function eventByEvent(readEvent: StreamReader["readEvent"]): StreamGrammar {
+  const reader: StreamReader = { readEvent };
+  return { open: () => reader };
 }
 
 /** Where an operation's model stands: in the body's `model`, in a form field of that name, in the path, or nowhere. */

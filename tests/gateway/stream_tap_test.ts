@@ -2,10 +2,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { StreamTap } from "../../src/gateway/stream_tap.ts";
 import { readChatEvent } from "../../src/protocols/openai/answer.ts";
+import { eventByEvent } from "../../src/protocols/protocol.ts";
 import { CHAT_USAGE, FRAME, OK_SSE, textFrame } from "../upstream/fixtures.ts";
 import { concatBytes } from "../upstream/http_reader.ts";
 
-const chat = { readEvent: (_name: string, data: string) => readChatEvent(data) };
+const chat = eventByEvent((_name, data) => readChatEvent(data));
 const encode = (text: string) => new TextEncoder().encode(text);
 
 function pass(tap: StreamTap, pieces: readonly Uint8Array<ArrayBuffer>[]): string {

@@ -1,6 +1,6 @@
 /** OpenAI Chat Completions (https://platform.openai.com/docs/api-reference/chat). @module */
 import { asObject } from "../json_access.ts";
-import type { BodyEdit, ClientCall, Operation } from "../protocol.ts";
+import { type BodyEdit, type ClientCall, eventByEvent, type Operation } from "../protocol.ts";
 import { withQuery } from "../path.ts";
 import { readChatAnswer, readChatEvent } from "./answer.ts";
 import { openaiDialect } from "./errors.ts";
@@ -17,7 +17,7 @@ export const openaiChat: Operation = {
   path: ({ query }) => withQuery("/chat/completions", query),
   meteringEdit: streamUsageEdit,
   refusesMetering: refusesStreamUsage,
-  stream: { readEvent: (_name, data) => readChatEvent(data) },
+  stream: eventByEvent((_name, data) => readChatEvent(data)),
   readAnswer: readChatAnswer,
 };
 
