@@ -7,6 +7,7 @@ import { Hono } from "@hono/hono";
 import { getLogger } from "@logtape/logtape";
 import config from "../deno.json" with { type: "json" };
 import { adminToken } from "./access/admin_token.ts";
+import { Pricing } from "./accounting/pricing.ts";
 import { Recorder } from "./accounting/recorder.ts";
 import { adminApp } from "./admin/app.ts";
 import { ActiveRequests } from "./gateway/active_requests.ts";
@@ -104,6 +105,7 @@ async function serve(settings: Settings, store: Store): Promise<GatewayServer> {
   const { hostname, port } = http.addr;
   keeper.start();
   health.start();
+  void gateway.pricing.load();
   const parts: Parts = { http, gateway, recorder, keeper, health, store };
   let stopping: Promise<void> | null = null;
   const { promise: finished, resolve } = Promise.withResolvers<void>();
@@ -209,6 +211,7 @@ function makeGateway(
     recorder,
     active: new ActiveRequests(),
     unmetered: new WeakSet(),
+    pricing: new Pricing(),
     streamIdleMs: settings.streamIdleMs,
     openAfterMs: settings.openAfterMs,
     operatorHeaders: settings.operatorHeaders,

@@ -48,6 +48,8 @@ const RUNNING: LogOutcome = {
   cachedTokens: 0,
   audioTokens: 0,
   usageSource: "unknown",
+  cost: 0,
+  costSource: "",
 };
 
 /** Writes attempts behind the requests' backs. */
@@ -173,7 +175,7 @@ export class Recorder {
       if (entry.id === null) {
         fresh.push(entry);
         inserts.push({ ...entry.start, ...entry.outcome });
-      } else updates.push({ ...entry.outcome, id: entry.id });
+      } else updates.push({ ...entry.start, ...entry.outcome, id: entry.id });
     }
     try {
       const ids = await this.#write({ inserts, updates });

@@ -46,6 +46,10 @@ const logSchema = z.object({
   UsageSource: text.openapi({
     description: "measured, estimated, unknown, or empty in rows of older programs.",
   }),
+  Cost: z.number().openapi({ description: "In the row's currency, at the prices of its time." }),
+  CostSource: text.openapi({
+    description: "association, list (the built-in price list) or empty: no price.",
+  }),
 }).openapi("Log");
 
 const listQuery = z.object({
@@ -124,5 +128,7 @@ function logRow(row: LogRow): z.output<typeof logSchema> {
     Outcome: row.outcome,
     StatusCode: row.statusCode,
     UsageSource: row.usageSource,
+    Cost: row.cost,
+    CostSource: row.costSource,
   };
 }

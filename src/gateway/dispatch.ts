@@ -6,6 +6,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { withoutSecrets } from "../access/scrub.ts";
+import type { Pricing } from "../accounting/pricing.ts";
 import type { RecordedAttempt, Recorder } from "../accounting/recorder.ts";
 import { eligible, type Need, whyNone } from "../failover/candidates.ts";
 import { classify } from "../failover/classify.ts";
@@ -43,6 +44,7 @@ export interface Gateway extends AttemptTools {
   table(): RoutingTable;
   readonly live: LiveState;
   readonly recorder: Recorder;
+  readonly pricing: Pricing;
   readonly active: ActiveRequests;
   /** Longest silence of a stream, milliseconds. */
   readonly streamIdleMs: number;
@@ -126,7 +128,7 @@ class Dispatch {
     this.#request = request;
     this.#gateway = gateway;
     const { operation, inspection, caller, arrivedAt } = request;
-    this.#log = new RequestLog(gateway.recorder, {
+    this.#log = new RequestLog(gateway.recorder, gateway.pricing, {
       traceId: this.#traceId,
       protocol: operation.protocol,
       inspection,
@@ -346,7 +348,7 @@ class Dispatch {
         const answer = this.#answers[final.attempt] ?? null;
         if (answer === null) throw new Error("an answer that is to be passed on was not kept");
         const headers = this.operatorHeaders(responseHeaders(answer.headers), null);
-        return passedOnReply(answer, final.retryAfterMs, headers);
+        return passedOnReply(this.#request.operation.dialect, answer, final.retryAfterMs, headers);
       }
       case "gateway_error":
         if (this.#walk.attempts.length === 0) this.#log.refused(final.code, final.message);

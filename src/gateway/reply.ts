@@ -37,13 +37,17 @@ export function errorReply(
 
 /** A provider's own answer, status and body unchanged. */
 export function passedOnReply(
+  dialect: Dialect,
   answer: PassableAnswer,
   retryAfterMs: number | null,
   headers: HeaderRecord,
 ): Reply {
   if (headers["retry-after"] === undefined) setRetryAfter(headers, retryAfterMs);
   const { body, status } = answer;
-  return { response: new Response(body, { status, headers }), inBand: () => asEvent(body) };
+  return {
+    response: new Response(body, { status, headers }),
+    inBand: () => asEvent(body, dialect.errorEventName),
+  };
 }
 
 /** A whole answer. In a stream that is open already it is one event: better an odd answer than a lost one. */
@@ -126,9 +130,10 @@ export function mayPassOn(answer: PassableAnswer | null, verdict: Verdict): bool
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-function asEvent(body: Uint8Array): string {
+function asEvent(body: Uint8Array, name?: string): string {
   const lines = decoder.decode(body).split(/\r\n|\n|\r/);
-  return `${lines.map((line) => `data: ${line}`).join("\n")}\n\n`;
+  const event = name === undefined ? "" : `event: ${name}\n`;
+  return `${event}${lines.map((line) => `data: ${line}`).join("\n")}\n\n`;
 }
 
 function setRetryAfter(headers: HeaderRecord, ms: number | null): void {

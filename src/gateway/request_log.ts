@@ -1,4 +1,5 @@
 /** The rows that one request leaves in the request log. @module */
+import type { PriceRule, Pricing } from "../accounting/pricing.ts";
 import type { RecordedAttempt, Recorder } from "../accounting/recorder.ts";
 import { recordedUsage } from "../accounting/usage.ts";
 import type { Inspection, Protocol, Usage } from "../protocols/protocol.ts";
@@ -44,11 +45,21 @@ const ERROR_TEXT_LIMIT = 4096;
 
 /** Writes the rows of one request. */
 export class RequestLog {
-  constructor(readonly recorder: Recorder, readonly request: LoggedRequest) {}
+  readonly #prices = new WeakMap<RecordedAttempt, PriceRule>();
+
+  constructor(readonly recorder: Recorder, readonly pricing: Pricing, readonly request: LoggedRequest) {}
 
   /** An attempt begins. `retry` is its index within the request, from 0. */
   begin(target: Target, retry: number): RecordedAttempt {
-    return this.#begin(target, retry, nanoseconds(performance.now() - this.request.arrivedAt));
+    const rule = this.pricing.ruleOf(target);
+    const attempt = this.#begin(
+      target,
+      retry,
+      nanoseconds(performance.now() - this.request.arrivedAt),
+      rule.currency,
+    );
+    this.#prices.set(attempt, rule);
+    return attempt;
   }
 
   /** An attempt has ended. */
@@ -58,6 +69,7 @@ export class RequestLog {
     const usage = recordedUsage(end.usage);
     const wholeMs = now - arrivedAt;
     const answered = end.firstByteAt > 0;
+    const cost = this.#prices.get(attempt)?.cost(usage) ?? 0;
     this.recorder.end(attempt, {
       status: end.outcome === "completed" || end.outcome === "incomplete" ? "success" : "error",
       outcome: end.outcome,
@@ -67,17 +79,19 @@ export class RequestLog {
       chunkTimeNs: answered ? nanoseconds(now - end.firstByteAt) : 0,
       tps: usage.completionTokens > 0 && wholeMs > 0 ? usage.completionTokens / (wholeMs / 1000) : 0,
       size: end.size,
+      cost,
+      costSource: cost > 0 ? this.#prices.get(attempt)?.source ?? "" : "",
       ...usage,
     });
   }
 
   /** The request has ended without an attempt. */
   refused(outcome: string, error: string): void {
-    const row = this.#begin(null, 0, 0);
+    const row = this.#begin(null, 0, 0, "");
     this.end(row, { outcome, statusCode: 0, error, usage: null, size: 0, firstByteAt: 0 });
   }
 
-  #begin(target: Target | null, retry: number, proxyTimeNs: number): RecordedAttempt {
+  #begin(target: Target | null, retry: number, proxyTimeNs: number, currency: string): RecordedAttempt {
     const { traceId, protocol, inspection, caller, startedAtMs } = this.request;
     return this.recorder.begin({
       startedAtMs,
@@ -97,7 +111,7 @@ export class RequestLog {
       inputPrice: target?.inputPrice ?? 0,
       cacheReadPrice: target?.cacheReadPrice ?? 0,
       outputPrice: target?.outputPrice ?? 0,
-      currency: target?.currency ?? "",
+      currency,
     });
   }
 }

@@ -20,6 +20,8 @@ export interface Inspection {
   readonly image: boolean;
   /** Session for sticky routing and the log; `""` when none. */
   readonly sessionId: string;
+  /** The vendor's id of an earlier answer that the request builds on. Only the provider that made it has it. */
+  readonly previousAnswerId?: string;
 }
 
 /** Tokens of one answer, in the terms of DESIGN.md section 8. `null` = the vendor did not say. */
@@ -59,6 +61,10 @@ export interface EventReading {
   readonly complete?: boolean;
   /** The event holds nothing but usage; it is taken out when the client did not ask for it. */
   readonly usageOnly?: boolean;
+  /** An end mark that holds the answer itself: output, even if nothing else was shown. */
+  readonly holdsAnswer?: boolean;
+  /** The vendor's id by which the answer can be asked for later. */
+  readonly answerId?: string;
 }
 
 /** What a whole answer means. */
@@ -67,6 +73,8 @@ export interface AnswerReading {
   readonly usage?: Usage;
   readonly error?: InBandError;
   readonly incomplete?: boolean;
+  /** The vendor's id by which the answer can be asked for later. */
+  readonly answerId?: string;
 }
 
 /** How a provider is reached and paid. */
@@ -105,6 +113,8 @@ export interface Dialect {
   errorBody(error: GatewayError): Record<string, unknown>;
   /** The same as text of the stream, for a stream that is already open. */
   errorEvent(error: GatewayError): string;
+  /** The `event` field by which clients know an error in a stream; without it they read the data alone. */
+  readonly errorEventName?: string;
 }
 
 /** The grammar of an operation's streams. */
@@ -150,6 +160,8 @@ export interface Operation {
   readonly stream: StreamGrammar | null;
   /** Reads a whole answer, already parsed. `null` = answers pass unread: sound, pictures, files. */
   readonly readAnswer: ((body: unknown) => AnswerReading) | null;
+  /** Answers may also be plain text, which passes unread; it may be empty. */
+  readonly textAnswers?: boolean;
 }
 
 /** How the providers of a protocol are called. */

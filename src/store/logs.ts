@@ -50,17 +50,21 @@ export interface LogOutcome {
   totalTokens: number;
   cachedTokens: number;
   audioTokens: number;
+  /** What the attempt cost, in the row's currency. */
+  cost: number;
+  /** Where the price comes from: the association, the built-in list, or nowhere. */
+  costSource: "association" | "list" | "";
   /** Where the token figures come from. */
   usageSource: "measured" | "estimated" | "unknown";
 }
 
 /** The end of an attempt whose row was written while it ran. */
-export interface LogUpdate extends LogOutcome {
+export interface LogUpdate extends LogInsert {
   id: number;
 }
 
 /** A row as read back. */
-export interface LogRow extends Omit<LogInsert, "startedAtMs" | "status" | "usageSource"> {
+export interface LogRow extends Omit<LogInsert, "startedAtMs" | "status" | "usageSource" | "costSource"> {
   id: number;
   /** RFC 3339, with the offset as stored. */
   createdAt: string;
@@ -68,6 +72,7 @@ export interface LogRow extends Omit<LogInsert, "startedAtMs" | "status" | "usag
   status: string;
   /** `""` in rows of older programs. */
   usageSource: string;
+  costSource: string;
   /** `admin` for key id 0, the key's name, or `""` when the key is gone. */
   keyName: string;
 }

@@ -17,6 +17,7 @@ import type { LogFilter, LogInsert, LogOutcome, LogRow } from "./logs.ts";
 import { offsetOf } from "./page.ts";
 import type { Session, Synchronous } from "./session.ts";
 import type { Store } from "./store.ts";
+import { recordUsage } from "./usage_recording.ts";
 
 /** A column and what is written into it. */
 type Column<Row> = readonly [name: string, value: (row: Row) => SqlValue];
@@ -36,6 +37,8 @@ const OUTCOME: readonly Column<LogOutcome>[] = [
   ["total_tokens", (log) => whole(log.totalTokens)],
   ["prompt_tokens_details", tokenDetails],
   ["usage_source", (log) => log.usageSource],
+  ["cost", (log) => finite(log.cost)],
+  ["cost_source", (log) => log.costSource],
 ];
 
 /** What the beginning of an attempt writes. */
@@ -143,6 +146,7 @@ export function logsRepository(session: Session): Synchronous<Store["logs"]> {
       for (const log of updates) {
         database.run(UPDATE, now, ...OUTCOME.map(([, value]) => value(log)), log.id);
       }
+      recordUsage(session, [...inserts, ...updates]);
       return ids;
     },
 
@@ -158,18 +162,38 @@ export function logsRepository(session: Session): Synchronous<Store["logs"]> {
       ).map((row) => text(row["status"]) === "success").reverse(),
 
     // Not the provider's fault, so not one of its failures; `gateway_fault` counts against nobody.
-    closeAbandoned: () =>
-      database.run(
+    closeAbandoned: () => {
+      // Only rows of our own have an outcome; those of older programs were never part of the daily figures.
+      const own = database.all(
+        `SELECT ${COLUMNS}, log.started_at_ms AS started, NULL AS key_name FROM chat_logs AS log
+         WHERE log.status = 'running' AND log.outcome IS NOT NULL AND +log.deleted_at IS NULL`,
+      );
+      recordUsage(session, own.map(toAbandoned));
+      return database.run(
         `UPDATE chat_logs SET updated_at = ?, status = 'error', outcome = 'gateway_fault', error = ?
          WHERE status = 'running' AND +deleted_at IS NULL`,
         session.stamp(),
         ABANDONED,
-      ).changes,
+      ).changes;
+    },
   };
 }
 
 function tokenDetails(log: LogOutcome): string {
   return `{"cached_tokens":${whole(log.cachedTokens)},"audio_tokens":${whole(log.audioTokens)}}`;
+}
+
+/** A row whose attempt never ended, as it is counted. */
+function toAbandoned(row: SqlRow): LogInsert {
+  const startedAtMs = integer(row["started"]);
+  return {
+    ...toLogRow(row),
+    startedAtMs,
+    status: "error",
+    outcome: "gateway_fault",
+    usageSource: "unknown",
+    costSource: "",
+  };
 }
 
 function toLogRow(row: SqlRow): LogRow {
@@ -211,6 +235,8 @@ function toLogRow(row: SqlRow): LogRow {
     outputPrice: real(row["output_price"]),
     currency: text(row["currency"]),
     usageSource: text(row["usage_source"]),
+    cost: real(row["cost"]),
+    costSource: text(row["cost_source"]),
   };
 }
 

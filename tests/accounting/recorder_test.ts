@@ -39,6 +39,8 @@ const success: LogOutcome = {
   cachedTokens: 0,
   audioTokens: 0,
   usageSource: "measured",
+  cost: 0,
+  costSource: "",
 };
 
 /** A database of two maps that can be told to fail. */

@@ -397,5 +397,7 @@ function logInsert(status: LogInsert["status"]): LogInsert {
     cachedTokens: 0,
     audioTokens: 0,
     usageSource: "unknown",
+    cost: 0,
+    costSource: "",
   };
 }

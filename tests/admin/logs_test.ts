@@ -36,6 +36,8 @@ const LOG: LogInsert = {
   cachedTokens: 512,
   audioTokens: 0,
   usageSource: "measured",
+  cost: 0,
+  costSource: "",
 };
 
 Deno.test("GET /api/logs answers llmio's rows, in llmio's order and mixture of namings", async () => {

@@ -155,6 +155,8 @@ export function log(fields: Partial<LogInsert> = {}): LogInsert {
     cachedTokens: 512,
     audioTokens: 0,
     usageSource: "measured",
+    cost: 0,
+    costSource: "",
     ...fields,
   };
 }

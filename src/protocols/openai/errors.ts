@@ -11,16 +11,17 @@ export const openaiDialect: Dialect = {
 /**
  * OpenAI's `error` object; beside it llmio's `code` and `message`, which scripts written for llmio read.
  */
-function openaiErrorBody(error: GatewayError): Record<string, unknown> {
+export function openaiErrorBody(error: GatewayError): Record<string, unknown> {
   return {
-    error: { message: error.message, type: errorType(error.status), param: null, code: error.code },
+    error: { message: error.message, type: openaiErrorType(error.status), param: null, code: error.code },
     code: error.status,
     message: error.message,
     ...(error.traceId !== "" && { trace_id: error.traceId }),
   };
 }
 
-function errorType(status: number): string {
+/** OpenAI's name for the kind of error that a status stands for. */
+export function openaiErrorType(status: number): string {
   switch (status) {
     case 401:
       return "authentication_error";

@@ -15,11 +15,12 @@ export function inspectChat(body: JsonObject): Inspection {
 }
 
 /** Vendors take only `true`; llmio also read numbers and strings as a wish for a stream. */
-function isOn(value: unknown): boolean {
+export function isOn(value: unknown): boolean {
   return value === true || value === "true" || (typeof value === "number" && value !== 0);
 }
 
-function hasEntries(value: unknown): boolean {
+/** Whether a list of tools asks for any; an object in its place is left for the vendor to judge. */
+export function hasEntries(value: unknown): boolean {
   return Array.isArray(value) ? value.length > 0 : asObject(value) !== null;
 }
 

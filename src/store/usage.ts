@@ -1,0 +1,66 @@
+/** Daily usage: what each day has seen, by provider, model and key (tables `usage_days`, `provider_usage_stats`). @module */
+
+/** What can be counted. */
+export interface UsageFigures {
+  /** Requests of clients: a request counts once, with its first attempt, however many attempts it took. */
+  requests: number;
+  /** Calls to providers, and refused requests for which none was made. */
+  attempts: number;
+  successes: number;
+  /** Attempts that failed by the provider's fault. */
+  failures: number;
+  /** Attempts and requests that failed by the caller's own fault. */
+  callerErrors: number;
+  /** Attempts whose client hung up. */
+  cancelled: number;
+  /** Attempts that met a limit, a refused key, an empty account or a missing model: nobody's failure. */
+  limited: number;
+  /** Attempts that the gateway itself broke off. */
+  gatewayErrors: number;
+  promptTokens: number;
+  completionTokens: number;
+  totalTokens: number;
+  /** Cache reads, a part of the input. */
+  cachedTokens: number;
+  /** Successes whose tokens are an estimate. */
+  estimated: number;
+  /** Successes whose tokens are not known. */
+  unmeasured: number;
+  /** In the currency of the row. */
+  cost: number;
+  /** Response times of the successes, summed, milliseconds. */
+  responseMs: number;
+  /** Successes with a response time. */
+  responses: number;
+  /** Start of the latest of them, epoch milliseconds. */
+  lastUsedAtMs: number;
+}
+
+/** What figures can be grouped by. */
+export const USAGE_GROUPS = ["day", "provider", "model", "key", "style", "currency"] as const;
+/** One of {@link USAGE_GROUPS}. */
+export type UsageGroup = (typeof USAGE_GROUPS)[number];
+
+/** Which figures are wanted. Days are `YYYY-MM-DD` in the configured time zone, both ends included. */
+export interface UsageQuery {
+  from: string;
+  to: string;
+  /** Each combination of these has a row of its own; `currency` is always one of them, since costs do not add up. */
+  groupBy: readonly UsageGroup[];
+  providerId?: number;
+  model?: string;
+  authKeyId?: number;
+}
+
+/** Figures of one group. What the query does not group by is `null`. */
+export interface UsageRow extends UsageFigures {
+  day: string | null;
+  providerId: number | null;
+  providerName: string | null;
+  model: string | null;
+  authKeyId: number | null;
+  /** `admin` for key id 0, the key's name, or `""` when the key is gone; `null` when not grouped by. */
+  keyName: string | null;
+  style: string | null;
+  currency: string;
+}
