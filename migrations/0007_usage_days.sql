@@ -28,7 +28,7 @@ CREATE TABLE usage_days (
   responses INTEGER NOT NULL DEFAULT 0,
   last_used_ms INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (day, provider_id, model, provider_model, auth_key_id, style, currency, provider_name)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 -- Columns of our own beside the seed's daily table of providers.
 ALTER TABLE provider_usage_stats ADD COLUMN caller_errors integer DEFAULT 0;

@@ -11,12 +11,14 @@ import { Pricing } from "./accounting/pricing.ts";
 import { Recorder } from "./accounting/recorder.ts";
 import { adminApp } from "./admin/app.ts";
 import { ActiveRequests } from "./gateway/active_requests.ts";
+import { clientPath } from "./gateway/client_path.ts";
 import { Deadlines } from "./gateway/deadlines.ts";
 import type { Gateway } from "./gateway/dispatch.ts";
 import { liveScope } from "./gateway/live_scope.ts";
 import { LiveState } from "./gateway/live_state.ts";
 import { listProviderModels } from "./gateway/provider_models.ts";
 import { errorResponse } from "./gateway/reply.ts";
+import { ResponseOwners } from "./gateway/response_owners.ts";
 import { gatewayRoutes } from "./gateway/routes.ts";
 import { buildRoutingTable, type RoutingTable } from "./gateway/routing_table.ts";
 import { StateKeeper } from "./gateway/state_keeper.ts";
@@ -153,6 +155,7 @@ async function shutDown(
   gateway.deadlines.stop();
   gateway.upstreams.close();
   await recorder.close();
+  await gateway.owners.close();
   await keeper.close();
   await store.close();
 }
@@ -210,6 +213,7 @@ function makeGateway(
     table: () => routing.table,
     recorder,
     active: new ActiveRequests(),
+    owners: new ResponseOwners(routing.store.responseOwners, { flushMs: settings.flushMs }),
     unmetered: new WeakSet(),
     pricing: new Pricing(),
     streamIdleMs: settings.streamIdleMs,
@@ -229,7 +233,7 @@ function buildApp(
   health: HealthService,
 ): Hono {
   const token = adminToken(settings.token);
-  const app = new Hono();
+  const app = new Hono({ getPath: clientPath });
   app.route("/", gatewayRoutes({ gateway, token, bodyLimitBytes: settings.bodyLimitBytes }));
   app.route(
     "/api",

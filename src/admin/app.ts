@@ -10,6 +10,7 @@ import { getLogger } from "@logtape/logtape";
 import { requireAdminToken } from "../access/admin_token.ts";
 import { requireLoopbackHost } from "../access/host_guard.ts";
 import { associationRoutes } from "./associations.ts";
+import { configRoutes } from "./configs.ts";
 import type { AdminContext, AdminDependencies } from "./context.ts";
 import { failure, Fault } from "./envelope.ts";
 import { explainRoutes } from "./explain.ts";
@@ -55,6 +56,7 @@ export function adminRoutes(dependencies: AdminDependencies): OpenAPIHono {
   associationRoutes(app, context);
   logRoutes(app, context);
   keyRoutes(app, context);
+  configRoutes(app, context);
   explainRoutes(app, context);
   openapiRoutes(app, context);
   app.notFound((c) => answerUnmatched(c, app));

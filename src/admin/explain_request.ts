@@ -1,8 +1,10 @@
 /** The request that is to be explained: its properties, or the body that a client would send. @module */
 import { z } from "@hono/zod-openapi";
+import { inspectMessage } from "../protocols/anthropic/inspect.ts";
 import { inspectChat } from "../protocols/openai/inspect.ts";
 import type { Inspection, Protocol } from "../protocols/protocol.ts";
 import { PROVIDER_TYPES } from "../protocols/provider_config.ts";
+import { inspectResponses } from "../protocols/responses/inspect.ts";
 import { fieldNames } from "./body.ts";
 import { Fault } from "./envelope.ts";
 import { must } from "./fields.ts";
@@ -38,6 +40,8 @@ export interface Asked extends Inspection {
 /** How a request of a protocol is read. */
 const INSPECTORS: Readonly<Partial<Record<Protocol, (body: Record<string, unknown>) => Inspection>>> = {
   openai: inspectChat,
+  "openai-res": inspectResponses,
+  anthropic: inspectMessage,
 };
 
 /** What a valid body asks for. @throws {Fault} */

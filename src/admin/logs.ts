@@ -1,134 +1,85 @@
 /** The request log. @module */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
-import type { LogFilter, LogRow } from "../store/logs.ts";
+import type { ChatIo } from "../store/chat_io.ts";
 import type { AdminContext } from "./context.ts";
-import { success } from "./envelope.ts";
-import { idQuery, pageData, pageRequest, pageSchema, pagingQuery, textQuery } from "./query.ts";
+import { Fault, success } from "./envelope.ts";
+import { logFilter, logFilterQuery } from "./log_query.ts";
+import { logRow, logSchema } from "./log_row.ts";
+import { idQuery, pageData, pageRequest, pageSchema, pagingQuery, pathId } from "./query.ts";
 import { route } from "./route.ts";
 import { rowHead, rowHeadShape } from "./rows.ts";
 
-const nanoseconds = z.int().openapi({ description: "Nanoseconds." });
-const text = z.string();
-const count = z.int();
-
-/** llmio's members in llmio's order, with its mixture of namings; the last three are our own. */
-const logSchema = z.object({
-  ...rowHeadShape,
-  Name: text.openapi({ description: "The model that the client asked for." }),
-  TraceID: text.openapi({ description: "The same for all attempts of one request." }),
-  ProviderModel: text,
-  ProviderName: text,
-  Status: text.openapi({ description: "running, success or error." }),
-  Style: text,
-  UserAgent: text,
-  RemoteIP: text,
-  AuthKeyID: count.openapi({ description: "0 = admin token or no authentication." }),
-  SessionID: text,
-  ChatIO: z.boolean(),
-  Error: text,
-  Retry: count.openapi({ description: "Attempt index from 0." }),
-  ProxyTime: nanoseconds,
-  FirstChunkTime: nanoseconds,
-  ChunkTime: nanoseconds,
-  Tps: z.number(),
-  Size: count.openapi({ description: "Bytes of the answer." }),
-  prompt_tokens: count,
-  completion_tokens: count,
-  total_tokens: count,
-  prompt_tokens_details: z.object({ cached_tokens: count, audio_tokens: count }),
-  input_price: z.number(),
-  cache_read_price: z.number(),
-  output_price: z.number(),
-  currency: text,
-  key_name: text,
-  Outcome: text.openapi({ description: "completed, incomplete, client_gone or the failure class." }),
-  StatusCode: count.openapi({ description: "HTTP status of the provider's answer; 0 = none." }),
-  UsageSource: text.openapi({
-    description: "measured, estimated, unknown, or empty in rows of older programs.",
-  }),
-  Cost: z.number().openapi({ description: "In the row's currency, at the prices of its time." }),
-  CostSource: text.openapi({
-    description: "association, list (the built-in price list) or empty: no price.",
-  }),
-}).openapi("Log");
+const tag = "logs";
 
 const listQuery = z.object({
   ...pagingQuery,
-  id: idQuery("invalid id parameter", "The row's id."),
-  provider_name: textQuery("The provider's name."),
-  name: textQuery("The model that the client asked for."),
-  status: textQuery("running, success or error."),
-  style: textQuery("The protocol."),
-  provider_model: textQuery("The model's name at the provider."),
-  auth_key_id: idQuery("invalid auth_key_id parameter", "The auth key's id; 0 = admin."),
-  trace_id: textQuery("The request's trace id."),
-  session_id: textQuery("The session."),
+  ...logFilterQuery,
+  before_id: idQuery(
+    "invalid before_id parameter",
+    "The rows that follow the one with this id, in place of page: as quick at the end of a long log as at its " +
+      "beginning, and unmoved by new rows. total and pages still count all rows that match.",
+  ),
 });
 
-/** Registers the route. */
+const chatIoSchema = z.object({
+  ...rowHeadShape,
+  LogId: z.int(),
+  Input: z.string().openapi({ description: "The body of the request." }),
+  OfString: z.string().openapi({ description: "The body of a whole answer; empty for a stream." }),
+  OfStringArray: z.array(z.string()).nullable().openapi({
+    description: "The events of a stream, each without its `data: `; null for a whole answer.",
+  }),
+  Style: z.string(),
+}).openapi("ChatIO");
+
+/** Registers the routes. */
 export function logRoutes(app: OpenAPIHono, { store }: AdminContext): void {
   route(app, {
     method: "get",
     path: "/logs",
-    tag: "logs",
+    tag,
     summary: "A page of the request log, newest first; filters are exact and combined with AND",
     query: listQuery,
     data: pageSchema(logSchema),
   }, async (c, query) => {
     const request = pageRequest(query);
-    return success(c, pageData(await store.logs.page(logFilter(query), request), request, logRow));
+    const { before_id: beforeId } = query;
+    if (beforeId !== undefined && request.page > 1) {
+      throw new Fault(400, "page and before_id exclude each other: leave page out");
+    }
+    const filter = { ...logFilter(query), ...(beforeId === undefined ? {} : { beforeId }) };
+    return success(c, pageData(await store.logs.page(filter, request), request, logRow));
   });
+
+  route(app, {
+    method: "get",
+    path: "/logs/{id}/chat-io",
+    tag,
+    summary: "The recorded bodies of a request and its answer",
+    data: chatIoSchema,
+    faults: [404],
+  }, async (c) => {
+    const io = await store.chatIo.ofLog(pathId(c));
+    if (io === null) throw new Fault(404, "ChatIO not found");
+    return success(c, chatIoRow(io));
+  });
+
+  route(app, {
+    method: "get",
+    path: "/user-agents",
+    tag,
+    summary: "Every user agent that the request log knows",
+    data: z.array(z.string()),
+  }, async (c) => success(c, await store.logs.userAgents()));
 }
 
-function logFilter(query: z.output<typeof listQuery>): LogFilter {
-  const filter = {
-    id: query.id,
-    providerName: query.provider_name,
-    name: query.name,
-    status: query.status,
-    style: query.style,
-    providerModel: query.provider_model,
-    authKeyId: query.auth_key_id,
-    traceId: query.trace_id,
-    sessionId: query.session_id,
-  };
-  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
-}
-
-function logRow(row: LogRow): z.output<typeof logSchema> {
+function chatIoRow(io: ChatIo): z.output<typeof chatIoSchema> {
   return {
-    ...rowHead(row),
-    Name: row.name,
-    TraceID: row.traceId,
-    ProviderModel: row.providerModel,
-    ProviderName: row.providerName,
-    Status: row.status,
-    Style: row.style,
-    UserAgent: row.userAgent,
-    RemoteIP: row.remoteIp,
-    AuthKeyID: row.authKeyId,
-    SessionID: row.sessionId,
-    ChatIO: row.chatIo,
-    Error: row.error,
-    Retry: row.retry,
-    ProxyTime: row.proxyTimeNs,
-    FirstChunkTime: row.firstChunkTimeNs,
-    ChunkTime: row.chunkTimeNs,
-    Tps: row.tps,
-    Size: row.size,
-    prompt_tokens: row.promptTokens,
-    completion_tokens: row.completionTokens,
-    total_tokens: row.totalTokens,
-    prompt_tokens_details: { cached_tokens: row.cachedTokens, audio_tokens: row.audioTokens },
-    input_price: row.inputPrice,
-    cache_read_price: row.cacheReadPrice,
-    output_price: row.outputPrice,
-    currency: row.currency,
-    key_name: row.keyName,
-    Outcome: row.outcome,
-    StatusCode: row.statusCode,
-    UsageSource: row.usageSource,
-    Cost: row.cost,
-    CostSource: row.costSource,
+    ...rowHead(io),
+    LogId: io.logId,
+    Input: io.input,
+    OfString: io.text,
+    OfStringArray: io.events,
+    Style: io.style,
   };
 }

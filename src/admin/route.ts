@@ -18,6 +18,8 @@ export interface RouteDescription<Query extends z.ZodObject> {
   readonly body?: z.ZodType;
   /** Schema of `data`; without it the answer has none. */
   readonly data?: z.ZodType;
+  /** Media types of an answer that is a file, beside the envelope if there is `data`, else in its place. */
+  readonly media?: readonly string[];
   /** Statuses that this route refuses with, beside the ones that every route has. */
   readonly faults?: readonly FaultStatus[];
 }
@@ -77,7 +79,7 @@ function pathParameters(path: string): { params?: z.ZodObject } {
 }
 
 function responses<Query extends z.ZodObject>(
-  { path, query, body, data, faults = [] }: RouteDescription<Query>,
+  { path, query, body, data, media = [], faults = [] }: RouteDescription<Query>,
 ) {
   const statuses = new Set<FaultStatus>([401, 403, 500, ...faults]);
   if (path.includes("{id}") || query !== undefined) statuses.add(400);
@@ -86,7 +88,13 @@ function responses<Query extends z.ZodObject>(
     [String(status), { description: FAULT_MEANINGS[status], content: json(failureSchema) }] as const
   );
   return {
-    200: { description: "Success", content: json(successSchema(data)) },
+    200: {
+      description: "Success",
+      content: {
+        ...(media.length === 0 || data !== undefined ? json(successSchema(data)) : {}),
+        ...Object.fromEntries(media.map((type) => [type, { schema: z.string() }])),
+      },
+    },
     ...Object.fromEntries(refusals),
   };
 }

@@ -166,6 +166,9 @@ async function takeWhole(response: Response, input: AttemptInput): Promise<Attem
       answer: { status: response.status, headers: response.headers, body },
     };
   }
+  if (response.status === 204 && !input.operation.main) {
+    return { type: "whole", response, body, reading: { kind: "output" }, firstByteAt };
+  }
   const judged = judgeAnswer(body, contentType, input.operation, input.target.errorMatcher);
   if (!judged.good) return failed(judged.outcome, response.status);
   return { type: "whole", response, body, reading: judged.reading, firstByteAt };

@@ -20,6 +20,7 @@ import type { ClientBody } from "./client_body.ts";
 import { replyOrEarlyStream } from "./early_stream.ts";
 import { type HeaderRecord, responseHeaders, streamHeaders } from "./headers.ts";
 import type { AttemptHandle, LiveState } from "./live_state.ts";
+import { pause } from "./pause.ts";
 import { relay } from "./relay.ts";
 import {
   brokenStreamError,
@@ -34,6 +35,7 @@ import {
   wholeReply,
 } from "./reply.ts";
 import { type Caller, RequestLog } from "./request_log.ts";
+import type { ResponseOwners, Tie } from "./response_owners.ts";
 import type { RoutedModel, RoutingTable, Target } from "./routing_table.ts";
 import { newTraceId } from "./trace_id.ts";
 import { CallEnded, CLIENT_GONE, type UpstreamCall } from "./upstream.ts";
@@ -46,6 +48,7 @@ export interface Gateway extends AttemptTools {
   readonly recorder: Recorder;
   readonly pricing: Pricing;
   readonly active: ActiveRequests;
+  readonly owners: ResponseOwners;
   /** Longest silence of a stream, milliseconds. */
   readonly streamIdleMs: number;
   /** A stream without output for this long is opened with a comment, milliseconds; 0 = never. */
@@ -75,6 +78,8 @@ export interface ClientRequest {
   readonly caller: Caller;
   /** `performance.now()` of the arrival. */
   readonly arrivedAt: number;
+  /** What keeps it with one provider. */
+  readonly tie?: Tie | null;
 }
 
 const logger = getLogger(["llmio", "gateway"]);
@@ -165,7 +170,8 @@ class Dispatch {
       const table = this.#gateway.table();
       const model = table.model(inspection.model);
       if (model === undefined) return this.#unknownModel();
-      const routes = eligible(model.routes, need);
+      const fit = eligible(model.routes, need);
+      const routes = this.#request.tie?.narrow(fit) ?? fit;
       const next = step(this.#walk, {
         routes,
         noRoute: routes.length === 0 ? whyNone(model.routes, need) : undefined,
@@ -180,7 +186,8 @@ class Dispatch {
       });
       switch (next.type) {
         case "wait":
-          await this.#pause(next.ms);
+          this.#current = new AbortController();
+          await pause(next.ms, this.#current.signal);
           this.#walk = next.walk;
           break;
         case "give_up":
@@ -198,22 +205,6 @@ class Dispatch {
   /** From arrival to commit all attempts have the model's time-out, and twice that for a whole answer. */
   #commitBefore(model: RoutedModel): number {
     return this.#startedAtMs + model.timeOutMs * (this.#request.inspection.stream ? 1 : 2);
-  }
-
-  /** Waits, unless the request ends before. */
-  #pause(ms: number): Promise<void> {
-    const abort = new AbortController();
-    const { signal } = abort;
-    this.#current = abort;
-    return new Promise((resolve) => {
-      const done = () => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", done);
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      signal.addEventListener("abort", done, { once: true });
-    });
   }
 
   /** One attempt. @returns the reply to the client, or `null` to go on */
@@ -263,7 +254,7 @@ class Dispatch {
       outcome: reading.incomplete === true ? "incomplete" : "completed",
       statusCode: response.status,
       error: "",
-      usage: reading.usage ?? null,
+      usage: this.#gateway.owners.book(this.#request, run.pick, reading),
       size: body.length,
       firstByteAt,
     });
@@ -276,6 +267,7 @@ class Dispatch {
     const { tap } = pump.source;
     const { dialect } = this.#request.operation;
     this.#relaying = true;
+    this.#gateway.owners.learn(this.#request, run.pick, tap);
     this.#gateway.live.answered(run.handle, performance.now() - run.startedAt);
     const stream = relay(
       pump,
@@ -291,7 +283,7 @@ class Dispatch {
           error: verdict === null
             ? ""
             : withoutSecrets(`${verdict.reason}: ${verdict.detail}`, run.target.secrets),
-          usage: tap.usage,
+          usage: this.#gateway.owners.book(this.#request, run.pick, tap),
           size: tap.size,
           firstByteAt: pump.firstByteAt,
         });

@@ -16,3 +16,18 @@ export function openaiModelList(table: RoutingTable): Record<string, unknown> {
 export function openaiModel(model: RoutedModel): Record<string, unknown> {
   return { id: model.name, object: "model", created: model.created, owned_by: "llmio" };
 }
+
+/**
+ * The list in Anthropic's shape (https://docs.claude.com/en/api/models-list). There is always one page of it, whatever
+ * page a client asks for.
+ */
+export function anthropicModelList(table: RoutingTable): Record<string, unknown> {
+  const data = listedModels(table, ["anthropic"]).map(anthropicModel);
+  return { data, first_id: data.at(0)?.id ?? null, has_more: false, last_id: data.at(-1)?.id ?? null };
+}
+
+/** One model in Anthropic's shape. */
+export function anthropicModel(model: RoutedModel): { readonly id: string } & Record<string, unknown> {
+  const created_at = new Date(model.created * 1000).toISOString().replace(".000Z", "Z");
+  return { type: "model", id: model.name, display_name: model.name, created_at };
+}

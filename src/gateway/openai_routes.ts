@@ -2,14 +2,30 @@
 import type { Context, Hono } from "@hono/hono";
 import { openaiChat } from "../protocols/openai/chat.ts";
 import { openaiDialect } from "../protocols/openai/errors.ts";
+import * as side from "../protocols/openai/side_routes.ts";
+import { compactResponse, countInputTokens, createResponse } from "../protocols/responses/responses.ts";
 import type { Operation } from "../protocols/protocol.ts";
 import { admit, bearerCredential } from "./admission.ts";
 import { openaiModel, openaiModelList } from "./model_list.ts";
+import { responseMethods, responseRoutes } from "./response_routes.ts";
 import { type Connection, refuse, type RouteOptions, serveOperation } from "./serve_operation.ts";
 
 /** Operations whose model the body names, by path. */
 const OPERATIONS: Readonly<Record<string, Operation>> = {
   "/chat/completions": openaiChat,
+  "/responses": createResponse,
+  "/responses/compact": compactResponse,
+  "/responses/input_tokens": countInputTokens,
+  "/completions": side.completions,
+  "/embeddings": side.embeddings,
+  "/rerank": side.rerank,
+  "/moderations": side.moderations,
+  "/images/generations": side.imageGenerations,
+  "/images/edits": side.imageEdits,
+  "/images/variations": side.imageVariations,
+  "/audio/speech": side.speech,
+  "/audio/transcriptions": side.transcriptions,
+  "/audio/translations": side.translations,
 };
 
 /** Adds the routes under a prefix. */
@@ -17,6 +33,7 @@ export function openaiRoutes(app: Hono<Connection>, prefix: string, options: Rou
   for (const [path, operation] of Object.entries(OPERATIONS)) {
     app.post(prefix + path, (c) => serveOperation(c, { operation, credential: bearerCredential }, options));
   }
+  responseRoutes(app, prefix, options);
   app.get(`${prefix}/models`, (c) => listModels(c, options));
   // A model name may hold slashes.
   app.get(`${prefix}/models/*`, (c) => modelByName(c, `${prefix}/models/`, options));
@@ -25,7 +42,7 @@ export function openaiRoutes(app: Hono<Connection>, prefix: string, options: Rou
 /** What a path under an OpenAI prefix takes; `null` = there is no such path. */
 export function openaiMethods(path: string): string | null {
   if (Object.hasOwn(OPERATIONS, path)) return "POST";
-  return /^\/models(\/|$)/.test(path) ? "GET, HEAD" : null;
+  return /^\/models(\/|$)/.test(path) ? "GET, HEAD" : responseMethods(path);
 }
 
 function listModels(c: Context<Connection>, { gateway, token }: RouteOptions): Response {
@@ -37,7 +54,7 @@ function listModels(c: Context<Connection>, { gateway, token }: RouteOptions): R
 function modelByName(c: Context<Connection>, prefix: string, { gateway, token }: RouteOptions): Response {
   const refusal = admit(c.req.raw, token, bearerCredential);
   if (refusal !== null) return refuse(openaiDialect, refusal);
-  const name = decodeName(new URL(c.req.url).pathname.slice(prefix.length));
+  const name = decodeName(c.req.path.slice(prefix.length));
   const model = gateway.table().model(name);
   if (model !== undefined) return c.json(openaiModel(model));
   return refuse(openaiDialect, {

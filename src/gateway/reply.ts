@@ -45,14 +45,19 @@ export function passedOnReply(
   if (headers["retry-after"] === undefined) setRetryAfter(headers, retryAfterMs);
   const { body, status } = answer;
   return {
-    response: new Response(body, { status, headers }),
+    response: new Response(bodyFor(status, body), { status, headers }),
     inBand: () => asEvent(body, dialect.errorEventName),
   };
 }
 
 /** A whole answer. In a stream that is open already it is one event: better an odd answer than a lost one. */
 export function wholeReply(body: Uint8Array<ArrayBuffer>, status: number, headers: HeaderRecord): Reply {
-  return { response: new Response(body, { status, headers }), inBand: () => asEvent(body) };
+  return { response: new Response(bodyFor(status, body), { status, headers }), inBand: () => asEvent(body) };
+}
+
+/** Some statuses say by themselves that there is no body (https://fetch.spec.whatwg.org/#null-body-status). */
+function bodyFor(status: number, body: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | null {
+  return status === 204 || status === 205 || status === 304 ? null : body;
 }
 
 /** A gateway error as the caller's protocol shows it. */

@@ -1,7 +1,14 @@
 /** The client-facing routes: which path is which protocol. @module */
 import { type Context, Hono } from "@hono/hono";
+import { anthropicDialect } from "../protocols/anthropic/errors.ts";
 import { openaiDialect } from "../protocols/openai/errors.ts";
 import type { Dialect } from "../protocols/protocol.ts";
+import {
+  anthropicBaseMethods,
+  anthropicMethods,
+  anthropicRoutes,
+  claudeCodeRoutes,
+} from "./anthropic_routes.ts";
 import { openaiMethods, openaiRoutes } from "./openai_routes.ts";
 import { type Connection, refuse, type RouteOptions } from "./serve_operation.ts";
 
@@ -10,6 +17,13 @@ export type { Connection, RouteOptions } from "./serve_operation.ts";
 /** An app with all client-facing routes. */
 export function gatewayRoutes(options: RouteOptions): Hono<Connection> {
   const app = new Hono<Connection>();
+  // Before the OpenAI routes, which share `/v1` with these and take what is left of it.
+  for (const prefix of ["/v1", "/anthropic/v1"]) {
+    anthropicRoutes(app, prefix, options);
+    app.all(`${prefix}/messages/*`, (c) => noSuchRoute(c, prefix, anthropicDialect, anthropicMethods));
+  }
+  claudeCodeRoutes(app);
+  app.all("/anthropic/*", (c) => noSuchRoute(c, "/anthropic", anthropicDialect, anthropicBaseMethods));
   for (const prefix of ["/v1", "/openai/v1"]) {
     openaiRoutes(app, prefix, options);
     app.all(`${prefix}/*`, (c) => noSuchRoute(c, prefix, openaiDialect, openaiMethods));
@@ -24,7 +38,7 @@ function noSuchRoute(
   dialect: Dialect,
   methodsOf: (path: string) => string | null,
 ): Response {
-  const path = new URL(c.req.url).pathname.slice(prefix.length);
+  const path = c.req.path.slice(prefix.length);
   const allowed = methodsOf(path);
   if (allowed === null) {
     return refuse(dialect, {

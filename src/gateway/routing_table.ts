@@ -12,6 +12,7 @@ import type { Association } from "../store/associations.ts";
 import type { Model } from "../store/models.ts";
 import type { Provider } from "../store/providers.ts";
 import type { RoutingRows } from "../store/store.ts";
+import { type CountService, countServiceOf } from "./count_service.ts";
 import { KEYLESS, keyStateId } from "./key_state_id.ts";
 
 /** A public model and who serves it. */
@@ -71,6 +72,8 @@ export interface RoutingTable {
   readonly models: readonly RoutedModel[];
   target(associationId: number): Target | undefined;
   readonly problems: readonly RoutingProblem[];
+  /** Who counts tokens for models whose providers cannot; `null` = nobody. */
+  readonly countService: CountService | null;
 }
 
 /** Builds the table. Rows that cannot be used are left out and named in `problems`; they never fail the rest. */
@@ -103,6 +106,7 @@ export function buildRoutingTable(rows: RoutingRows): RoutingTable {
     models,
     target: (associationId) => targets.get(associationId),
     problems,
+    countService: countServiceOf(rows.countTokens ?? ""),
   };
 }
 

@@ -1,12 +1,14 @@
 /** Serves one client request for one operation: admit, read, inspect, dispatch. @module */
 import type { Context } from "@hono/hono";
 import type { AdminToken } from "../access/admin_token.ts";
-import type { ClientCall, Dialect, GatewayError, Operation } from "../protocols/protocol.ts";
+import type { ClientCall, Dialect, GatewayError, ModelPlace, Operation } from "../protocols/protocol.ts";
 import { admit, type ReadCredential } from "./admission.ts";
-import { type ClientBody, jsonBody } from "./client_body.ts";
-import { dispatch, type Gateway } from "./dispatch.ts";
+import { type ClientBody, NO_BODY, seenOf, understoodBody } from "./client_body.ts";
+import { type ClientRequest, dispatch, type Gateway } from "./dispatch.ts";
 import { errorResponse } from "./reply.ts";
 import { BodyRefused, readBody } from "./request_body.ts";
+import { preferOwner, type Tie } from "./response_owners.ts";
+import type { UpstreamCall } from "./upstream.ts";
 
 /** What the client-facing routes need. */
 export interface RouteOptions {
@@ -27,12 +29,18 @@ export interface OperationRequest {
   readonly credential: ReadCredential;
   /** The model that the path names; `""` = the body does. */
   readonly pathModel?: string;
+  /** Of a call that takes no body. @default POST, with a body */
+  readonly bodiless?: UpstreamCall["method"];
+  /** What keeps the request with one provider. */
+  readonly tie?: Tie;
+  /** What answers it, once it is admitted and read. @default dispatch */
+  readonly serve?: (request: ClientRequest, gateway: Gateway) => Promise<Response>;
 }
 
 /** Serves one request. */
 export async function serveOperation(
   c: Context<Connection>,
-  { operation, credential, pathModel = "" }: OperationRequest,
+  { operation, credential, pathModel = "", bodiless, tie, serve = dispatch }: OperationRequest,
   { gateway, token, bodyLimitBytes }: RouteOptions,
 ): Promise<Response> {
   const arrivedAt = performance.now();
@@ -40,13 +48,14 @@ export async function serveOperation(
   const { dialect } = operation;
   const refusal = admit(request, token, credential);
   if (refusal !== null) return refuse(dialect, refusal);
-  const body = await readClientBody(request, bodyLimitBytes);
+  const body = bodiless === undefined
+    ? await readClientBody(request, operation.modelPlace, bodyLimitBytes)
+    : NO_BODY;
   if ("status" in body) return refuse(dialect, body);
   const call: ClientCall = {
     pathModel,
     query: queryOf(request.url),
-    json: body.kind === "json" ? body.json : {},
-    form: new Map(),
+    ...seenOf(body),
   };
   const inspection = operation.inspect(call);
   if (inspection.model === "") {
@@ -56,9 +65,9 @@ export async function serveOperation(
       message: 'the request names no model; set "model" to one of the models that are listed',
     });
   }
-  return await dispatch({
+  return await serve({
     operation,
-    method: "POST",
+    method: bodiless ?? "POST",
     call,
     inspection,
     body,
@@ -70,6 +79,7 @@ export async function serveOperation(
       authKeyId: 0,
     },
     arrivedAt,
+    tie: tie ?? await preferOwner(inspection.previousAnswerId, gateway.owners),
   }, gateway);
 }
 
@@ -85,7 +95,11 @@ export function refuse(dialect: Dialect, error: Omit<GatewayError, "traceId">): 
 
 type BodyError = Omit<GatewayError, "traceId">;
 
-async function readClientBody(request: Request, limit: number): Promise<ClientBody | BodyError> {
+async function readClientBody(
+  request: Request,
+  place: ModelPlace,
+  limit: number,
+): Promise<ClientBody | BodyError> {
   let bytes: Uint8Array;
   try {
     bytes = await readBody(request, limit);
@@ -94,11 +108,7 @@ async function readClientBody(request: Request, limit: number): Promise<ClientBo
     // The client left while it sent its body: nobody reads this answer.
     return { status: 400, code: "incomplete_body", message: "the body did not arrive whole" };
   }
-  return jsonBody(bytes) ?? {
-    status: 400,
-    code: "invalid_json",
-    message: "the body is not a JSON object; send the request as JSON",
-  };
+  return understoodBody(bytes, request.headers.get("content-type") ?? "", place);
 }
 
 /** The query without the one credential that clients put there (Gemini's `key`); everything else keeps its bytes. */

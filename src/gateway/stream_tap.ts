@@ -7,13 +7,11 @@
 import {
   eventByEvent,
   type EventReading,
-  type InBandError,
   type StreamGrammar,
   type StreamReader,
-  type Usage,
 } from "../protocols/protocol.ts";
-import { mergeUsage } from "../accounting/usage.ts";
 import { type SseEvent, SseReader } from "./sse.ts";
+import { StreamFacts } from "./stream_facts.ts";
 import type { Tap } from "./tap.ts";
 
 /** A usage event is small; an event that grows past this is passed on without waiting for its end. */
@@ -23,17 +21,7 @@ const HOLD_BYTES = 64 * 1024;
 export const UNREAD_STREAM: StreamGrammar = eventByEvent(() => ({ kind: "output", complete: true }));
 
 /** Looks at server-sent events. */
-export class StreamTap implements Tap {
-  sawOutput = false;
-  ended = false;
-  complete = false;
-  incomplete = false;
-  error: InBandError | null = null;
-  usage: Usage | null = null;
-  events = 0;
-  junk = 0;
-  size = 0;
-
+export class StreamTap extends StreamFacts implements Tap {
   readonly #reader: SseReader;
   readonly #stream: StreamReader;
   /** Bytes of the block that is not ended yet, held back while it may have to be taken out. */
@@ -46,6 +34,7 @@ export class StreamTap implements Tap {
 
   /** @param stripUsage take out events that hold nothing but usage */
   constructor(grammar: StreamGrammar, readonly stripUsage: boolean) {
+    super();
     this.#stream = grammar.open();
     this.#reader = new SseReader((event, end) => this.#block(event, end));
   }
@@ -92,28 +81,8 @@ export class StreamTap implements Tap {
   }
 
   #read(event: SseEvent): EventReading {
-    this.events++;
     const reading = event.oversized ? OVERSIZED : this.#stream.readEvent(event.name, event.data);
-    if (reading.usage !== undefined) this.usage = mergeUsage(this.usage, reading.usage);
-    if (reading.complete === true) this.complete = true;
-    if (reading.incomplete === true) this.incomplete = true;
-    switch (reading.kind) {
-      case "output":
-        this.sawOutput = true;
-        break;
-      case "end":
-        this.ended = true;
-        break;
-      case "error":
-        this.error ??= reading.error ??
-          { code: "", type: "", message: event.data.slice(0, 500), status: null };
-        break;
-      case "junk":
-        this.junk++;
-        break;
-      case "preamble":
-        break;
-    }
+    this.note(reading, event.data);
     return reading;
   }
 

@@ -14,6 +14,8 @@ export interface Tap {
   /** The provider's error, if the stream held one. */
   readonly error: InBandError | null;
   readonly usage: Usage | null;
+  /** The vendor's id by which the answer can be asked for later; `""` = none. */
+  readonly answerId: string;
   /** Events with data; comments do not count. */
   readonly events: number;
   /** Events that were not of this protocol. */
@@ -34,6 +36,7 @@ export class RawTap implements Tap {
   readonly incomplete = false;
   readonly error = null;
   readonly usage = null;
+  readonly answerId = "";
   readonly junk = 0;
   readonly insideBlock = true;
   events = 0;

@@ -2,7 +2,7 @@
 import { endpoint } from "../protocols/base_url.ts";
 import type { BodyEdit, ClientCall, Operation } from "../protocols/protocol.ts";
 import { VENDORS } from "../protocols/vendors.ts";
-import type { ClientBody, JsonBody } from "./client_body.ts";
+import type { ClientBody, FormBody, JsonBody } from "./client_body.ts";
 import { type HeaderRecord, passableRequestHeaders } from "./headers.ts";
 import { appendMember, applySplices, scanObject, setMember, setPath, type Splice } from "./json_body.ts";
 import type { Target } from "./routing_table.ts";
@@ -50,7 +50,18 @@ function buildBody(
       return null;
     case "json":
       return buildJson(body, operation, target, edit);
+    case "form":
+      return buildForm(body, target);
   }
+}
+
+/** Of a form only the model's name changes: files and the other fields are the vendor's and the client's business. */
+function buildForm({ bytes, fields }: FormBody, { providerModel }: Target): Uint8Array<ArrayBuffer> {
+  const model = new TextEncoder().encode(providerModel);
+  return applySplices(
+    bytes,
+    fields.filter(({ name }) => name === "model").map(({ start, end }) => ({ start, end, bytes: model })),
+  );
 }
 
 /** The gateway's own changes are spliced in in one copy; the operator's `extra_body`, where there is one, after them. */
@@ -60,7 +71,7 @@ function buildJson(
   target: Target,
   edit: BodyEdit | null,
 ): Uint8Array<ArrayBuffer> {
-  const splices = operation.modelPlace === "json"
+  const splices = operation.modelPlace !== "path"
     ? setMember(body.span, "model", JSON.stringify(target.providerModel))
     : [];
   if (edit !== null) splices.push(...editSplices(body, edit));
@@ -85,7 +96,7 @@ function editSplices(body: JsonBody, { path: [name, inner], json }: BodyEdit): S
 function buildHeaders(parts: CallParts): HeaderRecord {
   const { operation, target, body } = parts;
   const headers: HeaderRecord = {
-    accept: parts.stream ? "text/event-stream" : "application/json",
+    accept: acceptOf(operation, parts.stream),
     // `fetch` would add "*" of its own.
     "accept-language": "",
     "user-agent": parts.userAgent,
@@ -95,7 +106,13 @@ function buildHeaders(parts: CallParts): HeaderRecord {
   }
   for (const [name, value] of target.customerHeaders) headers[name.toLowerCase()] = value;
   if (body.kind === "json") headers["content-type"] = "application/json";
+  else if (body.kind === "form") headers["content-type"] = body.contentType;
   // Answers are read on the way, so they must come as they are.
   headers["accept-encoding"] = "identity";
   return Object.assign(headers, VENDORS[operation.protocol].headers(target.upstream, parts.secret, headers));
+}
+
+function acceptOf({ readAnswer, textAnswers }: Operation, stream: boolean): string {
+  if (stream) return "text/event-stream";
+  return readAnswer === null || textAnswers === true ? "*/*" : "application/json";
 }

@@ -68,19 +68,24 @@ export type WholeJudgement = { readonly good: true; readonly reading: AnswerRead
 export function judgeAnswer(
   body: Uint8Array,
   contentType: string,
-  operation: Pick<Operation, "readAnswer">,
+  operation: Pick<Operation, "readAnswer" | "textAnswers">,
   errorMatcher: readonly string[],
 ): WholeJudgement {
   const text = decoder.decode(body);
-  if (text.trim() === "") return bad("empty", "the answer has no body");
+  const mayBeText = operation.readAnswer === null || operation.textAnswers === true;
+  if (text.trim() === "") {
+    // Silence is written down as nothing.
+    const saysNothing = operation.textAnswers === true && /^\s*text\/(?!html)/i.test(contentType);
+    return saysNothing ? UNREAD : bad("empty", "the answer has no body");
+  }
   const rule = matchedRule(text, errorMatcher);
   if (rule !== null) return bad("matched", `the answer matches the provider's error rule "${rule}"`);
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
-    if (operation.readAnswer === null && !/html/i.test(contentType)) return UNREAD;
-    return /html/i.test(contentType) || /^\s*<(!doctype|html)/i.test(text)
+    if (mayBeText && !isHtml(text, contentType)) return UNREAD;
+    return isHtml(text, contentType)
       ? bad("html", "the answer is an HTML page")
       : bad("not_json", "the answer is not JSON");
   }
@@ -101,6 +106,10 @@ export function judgeAnswer(
         },
       };
   }
+}
+
+function isHtml(text: string, contentType: string): boolean {
+  return /html/i.test(contentType) || /^\s*<(!doctype|html)/i.test(text);
 }
 
 const UNREAD: WholeJudgement = { good: true, reading: { kind: "output" } };

@@ -7,9 +7,12 @@ export type Groups = Omit<Store, "routing" | "ping" | "close"> & {
 };
 
 /**
- * Which calls write. Those run on the writing worker in a write transaction, the others on the reading one, so
- * that a long report delays no write.
+ * How a call runs. `write`: on the writing worker, in a write transaction. `read`: on the reading one, so that a long
+ * report delays no write. `maintain`: on the writing worker without a transaction, in which SQLite would refuse it.
  */
+export type Access = "read" | "write" | "maintain";
+
+/** How each call runs. */
 export const ACCESS = {
   providers: {
     list: "read",
@@ -36,7 +39,30 @@ export const ACCESS = {
     setEnabled: "write",
     remove: "write",
   },
-  logs: { page: "read", write: "write", latestOutcomes: "read", closeAbandoned: "write" },
+  logs: {
+    page: "read",
+    slice: "read",
+    span: "read",
+    traffic: "read",
+    userAgents: "read",
+    write: "write",
+    latestOutcomes: "read",
+    closeAbandoned: "write",
+  },
+  chatIo: { ofLog: "read" },
+  usage: { report: "read", callsByModel: "read", callsByKey: "read" },
+  logCleanup: {
+    newestId: "read",
+    oldestOfNewest: "read",
+    remove: "write",
+    record: "write",
+    history: "read",
+    trimHistory: "write",
+    freePages: "read",
+    giveBack: "write",
+    checkpoint: "maintain",
+    shrinkLog: "maintain",
+  },
   liveState: { load: "read", save: "write" },
   health: {
     states: "read",
@@ -48,7 +74,9 @@ export const ACCESS = {
     pruneChecks: "write",
     outcomes: "read",
   },
+  configs: { get: "read", set: "write" },
+  responseOwners: { find: "read", save: "write", prune: "write" },
   whole: { routing: "read", ping: "read" },
 } as const satisfies {
-  [Group in keyof Groups]: { [Method in keyof Groups[Group]]: "read" | "write" };
+  [Group in keyof Groups]: { [Method in keyof Groups[Group]]: Access };
 };

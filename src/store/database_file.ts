@@ -5,6 +5,7 @@ import { messageOf, StoreOpenError } from "./errors.ts";
 import { migrate, MIGRATIONS_DIRECTORY, readMigrations } from "./migrate.ts";
 import { checkIntegrity, damaged, inspectFile, type Origin, recognise } from "./recognise.ts";
 import { timeFormatter } from "./time.ts";
+import { adoptStrangeRows, adoptWaitingRows } from "./usage_adoption.ts";
 
 /** What to open and how. */
 export interface OpenRequest {
@@ -43,7 +44,9 @@ export function openWriter(request: OpenRequest): Promise<OpenedWriter> {
     try {
       const notices = await bringUpToDate(database, request);
       setUp(database);
-      adoptRows(database);
+      const format = timeFormatter(request.timeZone);
+      adoptWaitingRows(database, format);
+      adoptStrangeRows(database, format);
       return { database, notices };
     } catch (error) {
       database.close();
@@ -121,16 +124,6 @@ function setUp(database: Database): void {
     PRAGMA wal_autocheckpoint = 4000;
     PRAGMA journal_size_limit = 67108864;
   `);
-}
-
-/** An old program that has had the file in between does not know our columns; reports over time need this one. */
-function adoptRows(database: Database): void {
-  const strange = "FROM chat_logs WHERE started_at_ms IS NULL AND unixepoch(created_at) IS NOT NULL";
-  if (database.get(`SELECT 1 ${strange} LIMIT 1`) === undefined) return;
-  database.run(
-    `UPDATE chat_logs SET started_at_ms = CAST(round(unixepoch(created_at, 'subsec') * 1000) AS integer)
-     WHERE id IN (SELECT id ${strange})`,
-  );
 }
 
 function versionName(origin: Origin): string {

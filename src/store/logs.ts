@@ -88,4 +88,37 @@ export interface LogFilter {
   authKeyId?: number;
   traceId?: string;
   sessionId?: string;
+  outcome?: string;
+  /** Only rows of requests that started at this time or later, epoch milliseconds. */
+  fromMs?: number;
+  /** Only rows of requests that started before this time, epoch milliseconds. */
+  toMs?: number;
+  /** Only rows with smaller ids: where an earlier page or slice has ended. */
+  beforeId?: number;
+  /** Only rows with this id or a larger one. */
+  sinceId?: number;
+}
+
+/** The smallest and the largest id of some rows. */
+export interface LogSpan {
+  firstId: number;
+  lastId: number;
+}
+
+/** What ended attempts of one model at one provider have in common. */
+export interface TrafficRow {
+  model: string;
+  /** 0 = none was chosen, or the row is of an older program. */
+  providerId: number;
+  /** As it was called then. */
+  providerName: string;
+  /** Requests of clients, each counted with its first attempt. */
+  requests: number;
+  attempts: number;
+  successes: number;
+  totalTokens: number;
+  /** Response times of the successes, summed, milliseconds. */
+  responseMs: number;
+  /** Attempts by how they ended: an outcome, or the status in rows of older programs. */
+  outcomes: Record<string, number>;
 }

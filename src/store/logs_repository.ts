@@ -14,6 +14,8 @@ import {
   whole,
 } from "./columns.ts";
 import type { LogFilter, LogInsert, LogOutcome, LogRow } from "./logs.ts";
+import { conditionsOf, narrowed, spanOf } from "./logs_conditions.ts";
+import { trafficSince, userAgents } from "./logs_statistics.ts";
 import { offsetOf } from "./page.ts";
 import type { Session, Synchronous } from "./session.ts";
 import type { Store } from "./store.ts";
@@ -71,19 +73,6 @@ const UPDATE = `UPDATE chat_logs SET updated_at = ?, ${OUTCOME.map(([name]) => `
 const COLUMNS = ["id", "created_at", "updated_at", ...INSERTED.map(([name]) => name)]
   .map((name) => `log.${name}`).join(", ");
 
-/** The condition of each filter; parts of a statement are joined from these constants and nothing else. */
-const CONDITIONS: { readonly [Field in keyof LogFilter]-?: string } = {
-  id: "id = ?",
-  providerName: "provider_name = ?",
-  name: "name = ?",
-  status: "status = ?",
-  style: "style = ?",
-  providerModel: "provider_model = ?",
-  authKeyId: "auth_key_id = ?",
-  traceId: "trace_id = ?",
-  sessionId: "session_id = ?",
-};
-
 /** What a row says whose process was killed before the answer ended. */
 const ABANDONED = "the gateway stopped before this answer ended";
 
@@ -91,51 +80,40 @@ const ABANDONED = "the gateway stopped before this answer ended";
 export function logsRepository(session: Session): Synchronous<Store["logs"]> {
   const { database } = session;
 
-  const exists = (condition: string): boolean =>
-    database.get(`SELECT 1 FROM chat_logs WHERE ${condition} LIMIT 1`) !== undefined;
-
-  const conditionsOf = (filter: LogFilter): { where: string; values: SqlValue[] } => {
-    const parts: string[] = [];
-    const values: SqlValue[] = [];
-    for (const [field, condition] of Object.entries(CONDITIONS) as [keyof LogFilter, string][]) {
-      const value = filter[field];
-      if (value === undefined) continue;
-      // Rows of the fork have no key, which is key 0. Asking for them too keeps the index from being used.
-      if (field === "authKeyId" && value === 0 && exists("auth_key_id IS NULL")) {
-        parts.push("coalesce(auth_key_id, 0) = 0");
-        continue;
-      }
-      parts.push(condition);
-      values.push(value);
-    }
-    // With one filter its index alone can answer, as long as no row must be looked at for being deleted; only the
-    // fork has ever soft-deleted log rows. The plus keeps the index of that column, which tells nothing apart, from
-    // being chosen instead.
-    if (parts.length === 0) parts.push("deleted_at IS NULL");
-    else if (exists("deleted_at IS NOT NULL")) parts.push("+deleted_at IS NULL");
-    return { where: parts.join(" AND "), values };
+  /** The newest rows that match. Their ids come from an index alone; whole rows are read only for the result. */
+  const newest = (filter: LogFilter, limit: number, offset: number): LogRow[] => {
+    const { where, values } = conditionsOf(database, filter, "walk");
+    return database.all(
+      `SELECT ${COLUMNS}, auth_keys.name AS key_name
+       FROM (SELECT id FROM chat_logs WHERE ${where} ORDER BY id DESC LIMIT ? OFFSET ?) AS page
+       JOIN chat_logs AS log ON log.id = page.id
+       LEFT JOIN auth_keys ON auth_keys.id = log.auth_key_id AND auth_keys.deleted_at IS NULL
+       ORDER BY log.id DESC`,
+      ...values,
+      limit,
+      offset,
+    ).map(toLogRow);
   };
 
   return {
     page: (filter, request) => {
-      const { where, values } = conditionsOf(filter);
       const offset = offsetOf(request);
-      // The page's ids come from an index alone; whole rows are read only for the page itself.
-      const rows = database.all(
-        `SELECT ${COLUMNS}, auth_keys.name AS key_name
-         FROM (SELECT id FROM chat_logs WHERE ${where} ORDER BY id DESC LIMIT ? OFFSET ?) AS page
-         JOIN chat_logs AS log ON log.id = page.id
-         LEFT JOIN auth_keys ON auth_keys.id = log.auth_key_id AND auth_keys.deleted_at IS NULL
-         ORDER BY log.id DESC`,
-        ...values,
-        request.pageSize,
-        offset,
-      ).map(toLogRow);
+      const within = narrowed(database, filter);
+      const rows = within === null ? [] : newest(within, request.pageSize, offset);
+      const { beforeId, ...all } = filter;
       // A page that is not full is the last one: nothing to count.
-      if (rows.length > 0 && rows.length < request.pageSize) return { rows, total: offset + rows.length };
+      if (beforeId === undefined && rows.length > 0 && rows.length < request.pageSize) {
+        return { rows, total: offset + rows.length };
+      }
+      const { where, values } = conditionsOf(database, all, "count");
       const total = database.get(`SELECT count(*) AS n FROM chat_logs WHERE ${where}`, ...values);
       return { rows, total: integer(total?.["n"]) };
     },
+
+    slice: (filter, limit) => newest(filter, limit, 0),
+    span: (filter) => spanOf(database, filter),
+    traffic: (sinceMs) => trafficSince(database, sinceMs),
+    userAgents: () => userAgents(database),
 
     write: ({ inserts, updates }) => {
       const now = session.stamp();
@@ -163,7 +141,7 @@ export function logsRepository(session: Session): Synchronous<Store["logs"]> {
 
     // Not the provider's fault, so not one of its failures; `gateway_fault` counts against nobody.
     closeAbandoned: () => {
-      // Only rows of our own have an outcome; those of older programs were never part of the daily figures.
+      // Only rows of our own have an outcome; those of older programs are in the daily figures since they were taken in.
       const own = database.all(
         `SELECT ${COLUMNS}, log.started_at_ms AS started, NULL AS key_name FROM chat_logs AS log
          WHERE log.status = 'running' AND log.outcome IS NOT NULL AND +log.deleted_at IS NULL`,

@@ -1,6 +1,6 @@
 /** Opens the store. @module */
 import { isAbsolute, resolve } from "node:path";
-import { ACCESS, type Groups } from "./calls.ts";
+import { ACCESS, type Access, type Groups } from "./calls.ts";
 import type { OpenRequest } from "./database_file.ts";
 import { messageOf, StoreOpenError } from "./errors.ts";
 import type { Store } from "./store.ts";
@@ -98,8 +98,13 @@ function remoteStore(links: Links, now: () => number): Store {
     models: remoteGroup("models", links, now),
     associations: remoteGroup("associations", links, now),
     logs: remoteGroup("logs", links, now),
+    chatIo: remoteGroup("chatIo", links, now),
+    usage: remoteGroup("usage", links, now),
+    logCleanup: remoteGroup("logCleanup", links, now),
     health: remoteGroup("health", links, now),
     liveState: remoteGroup("liveState", links, now),
+    configs: remoteGroup("configs", links, now),
+    responseOwners: remoteGroup("responseOwners", links, now),
     routing,
     // Reading answers also when the writing worker is gone or waits for a lock; only the former is a fault.
     ping: async () => {
@@ -116,9 +121,10 @@ function remoteGroup<Group extends keyof Groups>(
   links: Links,
   now: () => number,
 ): Groups[Group] {
-  const calls = Object.entries<"read" | "write">(ACCESS[group]).map(([method, access]) => [
+  const calls = Object.entries<Access>(ACCESS[group]).map(([method, access]) => [
     method,
-    (...args: unknown[]) => links[access].send({ kind: "call", group, method, args, nowMs: now() }),
+    (...args: unknown[]) =>
+      links[access === "read" ? "read" : "write"].send({ kind: "call", group, method, args, nowMs: now() }),
   ]);
   // Sound because ACCESS is checked to list exactly the methods of the group, and the worker's repositories
   // are checked to have the same parameters and results.

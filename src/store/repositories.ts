@@ -1,12 +1,17 @@
 /** All calls of the store, as a worker serves them. @module */
 import { allAssociations, associationsRepository } from "./associations_repository.ts";
 import type { Groups } from "./calls.ts";
+import { chatIoRepository } from "./chat_io_repository.ts";
+import { configsRepository } from "./configs_repository.ts";
 import { healthRepository } from "./health_repository.ts";
 import { liveStateRepository } from "./live_state_repository.ts";
+import { logCleanupRepository } from "./log_cleanup_repository.ts";
 import { logsRepository } from "./logs_repository.ts";
 import { modelsRepository } from "./models_repository.ts";
 import { providersRepository } from "./providers_repository.ts";
+import { responseOwnersRepository } from "./response_owners_repository.ts";
 import type { Session, Synchronous } from "./session.ts";
+import { usageRepository } from "./usage_repository.ts";
 
 /** The calls by group, synchronous. */
 export type Repositories = { [Group in keyof Groups]: Synchronous<Groups[Group]> };
@@ -15,18 +20,25 @@ export type Repositories = { [Group in keyof Groups]: Synchronous<Groups[Group]>
 export function repositories(session: Session): Repositories {
   const providers = providersRepository(session);
   const models = modelsRepository(session);
+  const configs = configsRepository(session);
   return {
     providers,
     models,
     associations: associationsRepository(session),
     logs: logsRepository(session),
+    chatIo: chatIoRepository(session),
+    usage: usageRepository(session),
+    logCleanup: logCleanupRepository(session),
     health: healthRepository(session),
     liveState: liveStateRepository(session),
+    configs,
+    responseOwners: responseOwnersRepository(session),
     whole: {
       routing: () => ({
         providers: providers.list({}),
         models: models.list(),
         associations: allAssociations(session),
+        countTokens: configs.get("anthropic_count_tokens")?.value ?? "",
       }),
       ping: () => {
         session.database.get("SELECT 1 FROM schema_migrations LIMIT 1");

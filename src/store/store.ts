@@ -7,6 +7,8 @@
  * @module
  */
 import type { Association, AssociationFields, AssociationPatch } from "./associations.ts";
+import type { ChatIo } from "./chat_io.ts";
+import type { Config } from "./configs.ts";
 import type { StateChange, StoredState } from "./live_state.ts";
 import type {
   CheckFilter,
@@ -18,10 +20,13 @@ import type {
   StoredHealth,
   StoredHealthConfig,
 } from "./health.ts";
-import type { LogFilter, LogInsert, LogRow, LogUpdate } from "./logs.ts";
+import type { Checkpoint, CleanupBound, CleanupRecord, CleanupRow, CleanupStep } from "./log_cleanup.ts";
+import type { LogFilter, LogInsert, LogRow, LogSpan, LogUpdate, TrafficRow } from "./logs.ts";
 import type { Model, ModelFields, ModelFilter } from "./models.ts";
 import type { Page, PageRequest } from "./page.ts";
 import type { Provider, ProviderFields, ProviderFilter } from "./providers.ts";
+import type { StoredResponseOwner } from "./response_owners.ts";
+import type { CallCounts, UsageQuery, UsageRow } from "./usage.ts";
 
 /**
  * The database, as the rest of the program sees it. Opened by `openStore()`.
@@ -69,7 +74,19 @@ export interface Store {
     remove(id: number): Promise<boolean>;
   };
   readonly logs: {
+    /** Newest id first. `beforeId` moves the page and leaves the total as it is. */
     page(filter: LogFilter, page: PageRequest): Promise<Page<LogRow>>;
+    /**
+     * The newest so many rows that match. With the id of the last one as the next `beforeId` a list is walked to its
+     * end in even steps, however long it is; with times in the filter, `sinceId` from {@linkcode span} ends the walk.
+     */
+    slice(filter: LogFilter, limit: number): Promise<LogRow[]>;
+    /** First and last id of the rows within the filter's times, whatever else it asks for. `null` = there are none. */
+    span(filter: LogFilter): Promise<LogSpan | null>;
+    /** What has happened since then, from the rows themselves. For whole days `usage` answers, and remembers longer. */
+    traffic(sinceMs: number): Promise<TrafficRow[]>;
+    /** Every user agent that has a row. */
+    userAgents(): Promise<string[]>;
     /**
      * Writes one batch in one transaction and answers the ids of the inserted rows, in their order.
      * This is the recorder's only way into the database.
@@ -81,6 +98,40 @@ export interface Store {
     ): Promise<boolean[]>;
     /** Ends rows that a killed process left `running`; answers how many. Called once at start. */
     closeAbandoned(): Promise<number>;
+  };
+  readonly chatIo: {
+    /** What was recorded of an attempt; `null` = nothing. */
+    ofLog(logId: number): Promise<ChatIo | null>;
+  };
+  readonly usage: {
+    /** Figures of days. They outlive the log rows that they were made from. */
+    report(query: UsageQuery): Promise<UsageRow[]>;
+    /** Requests of clients since ever by model, most first. */
+    callsByModel(limit: number): Promise<CallCounts>;
+    /** The same by the auth key's name: `admin` for key id 0, `-` for keys that are gone or have no name. */
+    callsByKey(limit: number): Promise<CallCounts>;
+  };
+  /** Letting old log rows go in steps small enough for log writes in between. */
+  readonly logCleanup: {
+    /** 0 = there are no rows. */
+    newestId(): Promise<number>;
+    /** Id of the oldest of the newest `count` rows; `null` when there are not so many. */
+    oldestOfNewest(count: number): Promise<number | null>;
+    /** Removes the oldest rows within the bound with their recorded bodies, for good, at most `limit` of them. */
+    remove(bound: CleanupBound, limit: number): Promise<CleanupStep>;
+    record(entry: CleanupRecord): Promise<void>;
+    /** Newest first. */
+    history(page: PageRequest): Promise<Page<CleanupRow>>;
+    /** Forgets all but the newest records. */
+    trimHistory(keep: number): Promise<void>;
+    /** Pages of the file that hold nothing. */
+    freePages(): Promise<number>;
+    /** Takes at most so many free pages off the file; answers how many are left. */
+    giveBack(pages: number): Promise<number>;
+    /** Moves what it can of the write-ahead log into the file; waits for nobody. */
+    checkpoint(): Promise<Checkpoint>;
+    /** Empties the write-ahead log, if nobody reads from it. */
+    shrinkLog(): Promise<void>;
   };
   readonly liveState: {
     /** Everything that is stored, with deadlines and counts made plausible. Read once, at the start. */
@@ -105,6 +156,20 @@ export interface Store {
     /** How the attempts that started since then have ended, by provider; of all providers, or of one. */
     outcomes(sinceMs: number, providerId?: number): Promise<OutcomeCount[]>;
   };
+  readonly configs: {
+    /** `null` when nothing is stored under this key. */
+    get(key: string): Promise<Config | null>;
+    /** Stores a value, in place of an earlier one. */
+    set(key: string, value: string): Promise<Config>;
+  };
+  readonly responseOwners: {
+    /** `null` when nobody is known to have made this response. */
+    find(responseId: string): Promise<StoredResponseOwner | null>;
+    /** Writes them in one transaction, each in place of an earlier row of its id. */
+    save(owners: readonly StoredResponseOwner[]): Promise<void>;
+    /** Takes one small step of the retention; answers how many went. Done when it answers 0. */
+    prune(beforeMs: number, limit: number): Promise<number>;
+  };
   /** Everything that routing needs, read in one transaction. */
   routing(): Promise<RoutingRows>;
   /** Resolves when the database answers; used by `/readyz`. */
@@ -118,6 +183,8 @@ export interface RoutingRows {
   providers: Provider[];
   models: Model[];
   associations: Association[];
+  /** Value of the setting `anthropic_count_tokens`; `""` or missing = none. */
+  countTokens?: string;
 }
 
 /** A live row already has this name. */

@@ -50,6 +50,9 @@ export interface UsageQuery {
   providerId?: number;
   model?: string;
   authKeyId?: number;
+  style?: string;
+  /** At most so many rows, the first ones. @default all */
+  limit?: number;
 }
 
 /** Figures of one group. What the query does not group by is `null`. */
@@ -63,4 +66,13 @@ export interface UsageRow extends UsageFigures {
   keyName: string | null;
   style: string | null;
   currency: string;
+}
+
+/** Requests of clients by name: the most frequent names, and how many requests there were in all. */
+export interface CallCounts {
+  top: { name: string; calls: number }[];
+  /** How many names there are. */
+  names: number;
+  /** Requests of all names together. */
+  total: number;
 }

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { ACCESS } from "./calls.ts";
+import { ACCESS, type Access } from "./calls.ts";
 import { closeWriter, openReader, openWriter } from "./database_file.ts";
 import type { Numbered, WorkerReply, WorkerRequest } from "./messages.ts";
 import { toFailure } from "./messages.ts";
@@ -66,11 +66,12 @@ async function open({ role, open }: WorkerRequest & { kind: "open" }): Promise<s
 
 function call({ group, method, args, nowMs }: WorkerRequest & { kind: "call" }): unknown {
   const run = running?.calls[group]?.[method];
-  const access = (ACCESS as Record<string, Record<string, "read" | "write">>)[group]?.[method];
+  const access = (ACCESS as Record<string, Record<string, Access>>)[group]?.[method];
   if (running === undefined || run === undefined || access === undefined) {
     throw new Error("the worker knows no such call, or its database is not open");
   }
   running.session.nowMs = nowMs;
+  if (access === "maintain") return run(...args);
   return running.session.database.transaction(access, () => run(...args));
 }
 

@@ -83,6 +83,8 @@ Deno.test("GET /api/logs answers llmio's rows, in llmio's order and mixture of n
     ["Outcome", "completed"],
     ["StatusCode", 200],
     ["UsageSource", "measured"],
+    ["Cost", 0],
+    ["CostSource", ""],
   ]);
 });
 

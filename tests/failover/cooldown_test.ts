@@ -70,7 +70,7 @@ Deno.test("cooldownAfter() never moves a deadline back and stays finite, whateve
     afterMs: fc.nat(10_000_000),
   });
   fc.assert(fc.property(fc.array(event, { maxLength: 60 }), (events) => {
-    let state: Cooldown | null = null;
+    let state = null as Cooldown | null;
     let now = NOW;
     for (const { kind, retryAfterMs, afterMs } of events) {
       now += afterMs;

@@ -67,7 +67,7 @@ export function dump(path: string): Record<string, unknown[]> {
     const tables = database.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
       .all();
     return Object.fromEntries(tables.map(({ name }) => {
-      const statement = database.prepare(`SELECT * FROM "${name}" ORDER BY rowid`);
+      const statement = database.prepare(`SELECT * FROM "${name}" ORDER BY 1`);
       statement.setReadBigInts(true);
       return [String(name), statement.all().map((row) => ({ ...row }))];
     }));

@@ -1,21 +1,32 @@
 /** The meaning of generateContent answers, whole and streamed. @module */
-import type { AnswerReading, EventReading, InBandError } from "../protocol.ts";
+import type { AnswerReading, EventReading, InBandError, StreamReader, Usage } from "../protocol.ts";
 import { asArray, asCount, asObject, asString, type JsonObject, scalarText } from "../json_access.ts";
-import { geminiUsage } from "./usage.ts";
+import { type Counts, countsOf, laterCounts, usageOf } from "./usage.ts";
 
-/** Reads one event of a stream: the `data` of a server-sent event, or an element of a JSON array. */
-export function readGeminiEvent(data: string): EventReading {
-  const chunk = parseObject(data);
-  if (chunk === null) return JUNK;
-  const error = inBandError(chunk);
-  if (error !== null) return { kind: "error", error };
-  const usage = geminiUsage(chunk);
-  const end = endOf(chunk);
-  return {
-    kind: end !== null || asArray(chunk.candidates).some(showsSomething) ? "output" : "preamble",
-    ...(usage && { usage }),
-    ...(end !== null && { complete: true, incomplete: end === "early" }),
-  };
+/** Reads the events of a stream: the `data` of server-sent events, or the elements of a JSON array. */
+export class GeminiStreamReader implements StreamReader {
+  #counts: Counts | null = null;
+
+  readEvent(_name: string, data: string): EventReading {
+    const chunk = parseObject(data);
+    if (chunk === null) return { kind: "junk" };
+    const error = inBandError(chunk);
+    if (error !== null) return { kind: "error", error };
+    const usage = this.#usage(chunk);
+    const end = endOf(chunk);
+    return {
+      kind: end !== null || asArray(chunk.candidates).some(showsSomething) ? "output" : "preamble",
+      ...(usage && { usage }),
+      ...(end !== null && { complete: true, incomplete: end === "early" }),
+    };
+  }
+
+  #usage(chunk: JsonObject): Usage | null {
+    const counts = countsOf(chunk);
+    if (counts === null) return null;
+    this.#counts = laterCounts(this.#counts, counts);
+    return usageOf(this.#counts);
+  }
 }
 
 /**
@@ -26,13 +37,14 @@ export function readGeminiAnswer(body: unknown): AnswerReading {
   const chunks = (Array.isArray(body) ? body : [body]).map(asObject).filter((chunk) => chunk !== null);
   const error = chunks.map(inBandError).find((found) => found !== null);
   if (error) return { kind: "error", error };
-  const usage = chunks.map(geminiUsage).findLast((found) => found !== undefined);
+  const counts = chunks.map(countsOf).filter((found) => found !== null)
+    .reduce<Counts | null>(laterCounts, null);
   const ends = chunks.map(endOf);
   const answered = ends.some((end) => end !== null) ||
     chunks.some((chunk) => asArray(chunk.candidates).length > 0);
   return {
     kind: answered ? "output" : "empty",
-    ...(usage && { usage }),
+    ...(counts && { usage: usageOf(counts) }),
     incomplete: ends.some((end) => end === "early"),
   };
 }
@@ -43,8 +55,8 @@ export function readGeminiFigures(body: unknown): AnswerReading {
   if (answer === null || Object.keys(answer).length === 0) return { kind: "empty" };
   const error = inBandError(answer);
   if (error !== null) return { kind: "error", error };
-  const usage = geminiUsage(answer);
-  return { kind: "output", ...(usage && { usage }) };
+  const counts = countsOf(answer);
+  return { kind: "output", ...(counts && { usage: usageOf(counts) }) };
 }
 
 /**
@@ -55,7 +67,9 @@ function inBandError(body: JsonObject): InBandError | null {
   if (body.error === undefined || body.error === null || body.error === "") return null;
   const error = asObject(body.error);
   const status = asCount(error?.code);
-  const reason = asArray(error?.details).map((detail) => asString(asObject(detail)?.reason)).find((text) => text);
+  const reason = asArray(error?.details).map((detail) => asString(asObject(detail)?.reason)).find((text) =>
+    text
+  );
   return {
     code: reason ?? scalarText(error?.code),
     type: asString(error?.status),
@@ -63,8 +77,6 @@ function inBandError(body: JsonObject): InBandError | null {
     status: status !== null && status >= 400 && status < 600 ? status : null,
   };
 }
-
-const JUNK: EventReading = { kind: "junk" };
 
 function parseObject(text: string): JsonObject | null {
   try {

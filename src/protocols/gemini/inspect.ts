@@ -49,7 +49,9 @@ function wantsStructuredOutput(config: JsonObject): boolean {
 function holdsImage(part: JsonObject): boolean {
   const media = asObject(either(part, "inlineData", "inline_data")) ??
     asObject(either(part, "fileData", "file_data"));
-  if (media !== null) return asString(either(media, "mimeType", "mime_type")).toLowerCase().startsWith("image/");
+  if (media !== null) {
+    return asString(either(media, "mimeType", "mime_type")).toLowerCase().startsWith("image/");
+  }
   const answer = asObject(either(part, "functionResponse", "function_response"));
   return asArray(answer?.parts).map(asObject).some((inner) => inner !== null && holdsImage(inner));
 }

@@ -1,7 +1,7 @@
 /** Gemini's operations on a model (https://ai.google.dev/api/generate-content). @module */
 import type { ClientCall, Inspection, Operation, RepeatedModel } from "../protocol.ts";
 import { withQuery } from "../path.ts";
-import { readGeminiAnswer, readGeminiEvent, readGeminiFigures } from "./answer.ts";
+import { GeminiStreamReader, readGeminiAnswer, readGeminiFigures } from "./answer.ts";
 import { geminiDialect } from "./errors.ts";
 import { inspectGenerate } from "./inspect.ts";
 import { modelPath, resourceName, withoutCollection } from "./model_path.ts";
@@ -23,7 +23,7 @@ export const streamGenerateContent: Operation = {
   main: true,
   inspect: ({ pathModel, json }) => ({ model: pathModel, stream: true, ...inspectGenerate(json) }),
   streamsEvents: asksForEvents,
-  stream: { readEvent: (_name, data) => readGeminiEvent(data) },
+  stream: { open: () => new GeminiStreamReader() },
   readAnswer: readGeminiAnswer,
 };
 
@@ -74,7 +74,14 @@ function operation(action: string): Operation {
 
 /** Counting and embedding take whatever is in the request; they need nothing of the model's gifts. */
 function inspectFigures({ pathModel }: ClientCall): Inspection {
-  return { model: pathModel, stream: false, tools: false, structuredOutput: false, image: false, sessionId: "" };
+  return {
+    model: pathModel,
+    stream: false,
+    tools: false,
+    structuredOutput: false,
+    image: false,
+    sessionId: "",
+  };
 }
 
 /** `alt`, also spelled `$alt`, is a parameter of all of Google's APIs (https://cloud.google.com/apis/docs/system-parameters). */

@@ -2,29 +2,68 @@
 import type { Usage } from "../protocol.ts";
 import { asArray, asCount, asObject, asString, type JsonObject } from "../json_access.ts";
 
-/**
- * The usage that an answer or an event carries; `undefined` when it carries none.
- *
- * - Input = `promptTokenCount`, which holds the cached part, plus `toolUsePromptTokenCount`: what tools that run at the
- *   vendor have found goes into the model and is paid as input, and Google counts it beside the prompt.
- * - Output = `candidatesTokenCount` + `thoughtsTokenCount`. A part that is left out although the total tells that there
- *   was more (the total is defined as the sum of all four) is taken from the total.
- */
-export function geminiUsage(body: JsonObject): Usage | undefined {
+/** The counts of a `usageMetadata`, as the vendor states them; `null` = not stated. */
+export interface Counts {
+  readonly prompt: number | null;
+  readonly toolUse: number | null;
+  readonly candidates: number | null;
+  readonly thoughts: number | null;
+  readonly cached: number | null;
+  readonly audio: number | null;
+  readonly total: number | null;
+}
+
+/** The counts that an answer or an event carries; `null` when it carries none. */
+export function countsOf(body: JsonObject): Counts | null {
   const usage = asObject(body.usageMetadata);
-  if (usage === null) return undefined;
-  const promptTokens = sum(asCount(usage.promptTokenCount), asCount(usage.toolUsePromptTokenCount));
-  const stated = sum(asCount(usage.candidatesTokenCount), asCount(usage.thoughtsTokenCount));
-  // Relays write 0 where they know no total.
-  const total = asCount(usage.totalTokenCount) || null;
+  return usage && {
+    prompt: asCount(usage.promptTokenCount),
+    toolUse: asCount(usage.toolUsePromptTokenCount),
+    candidates: asCount(usage.candidatesTokenCount),
+    thoughts: asCount(usage.thoughtsTokenCount),
+    cached: asCount(usage.cachedContentTokenCount),
+    audio: sum(audioOf(usage.promptTokensDetails), audioOf(usage.toolUsePromptTokensDetails)),
+    // Relays write 0 where they know no total.
+    total: asCount(usage.totalTokenCount) || null,
+  };
+}
+
+/**
+ * The newest counts: events repeat running figures, and leave out what has not changed. A total belongs to the other
+ * counts of its event, so an older one says nothing about newer counts.
+ */
+export function laterCounts(known: Counts | null, latest: Counts): Counts {
+  return {
+    prompt: latest.prompt ?? known?.prompt ?? null,
+    toolUse: latest.toolUse ?? known?.toolUse ?? null,
+    candidates: latest.candidates ?? known?.candidates ?? null,
+    thoughts: latest.thoughts ?? known?.thoughts ?? null,
+    cached: latest.cached ?? known?.cached ?? null,
+    audio: latest.audio ?? known?.audio ?? null,
+    total: latest.total,
+  };
+}
+
+/**
+ * Counts in the gateway's terms.
+ *
+ * - Input = prompt, which holds the cached part, plus tool use: what tools that run at the vendor have found goes into
+ *   the model and is paid as input, and Google counts it beside the prompt.
+ * - Output = candidates + thoughts. One of them that is left out although the total (by definition the sum of all four)
+ *   tells that there was more is taken from the total.
+ */
+export function usageOf(counts: Counts): Usage {
+  const { prompt, toolUse, candidates, thoughts, total } = counts;
+  const promptTokens = sum(prompt, toolUse);
+  const stated = sum(candidates, thoughts);
   const rest = total !== null && promptTokens !== null && total >= promptTokens ? total - promptTokens : null;
   const completionTokens = stated === null || rest === null ? stated ?? rest : Math.max(stated, rest);
   return {
     promptTokens,
     completionTokens,
-    totalTokens: total ?? sum(promptTokens, completionTokens),
-    cachedTokens: asCount(usage.cachedContentTokenCount),
-    audioTokens: sum(audioOf(usage.promptTokensDetails), audioOf(usage.toolUsePromptTokensDetails)),
+    totalTokens: total ?? (completionTokens === null ? null : sum(promptTokens, completionTokens)),
+    cachedTokens: counts.cached,
+    audioTokens: counts.audio,
   };
 }
 
@@ -34,8 +73,8 @@ function sum(one: number | null, other: number | null): number | null {
 }
 
 function audioOf(details: unknown): number | null {
-  const counts = asArray(details).map(asObject)
+  return asArray(details).map(asObject)
     .filter((detail) => asString(detail?.modality).toUpperCase() === "AUDIO")
-    .map((detail) => asCount(detail?.tokenCount));
-  return counts.reduce(sum, null);
+    .map((detail) => asCount(detail?.tokenCount))
+    .reduce(sum, null);
 }

@@ -73,10 +73,8 @@ export function readStoredResponse(body: unknown): AnswerReading {
 /** Reads the events of a response that was made before. */
 export function readStoredResponseEvent(name: string, data: string): EventReading {
   const reading = readResponseEvent(name, data);
-  const failed = reading.kind === "error" && reading.answerId !== undefined;
-  if (!failed) return reading;
-  const { usage, answerId } = reading;
-  return { ...WHOLE, answerId, ...(usage && { usage }) };
+  if (reading.kind !== "error" || reading.answerId === undefined) return reading;
+  return { ...WHOLE, answerId: reading.answerId, ...(reading.usage && { usage: reading.usage }) };
 }
 
 const OUTPUT: EventReading = { kind: "output" };
@@ -102,7 +100,8 @@ function figuresOf(given: unknown): Pick<EventReading, "usage" | "answerId"> {
   const response = asObject(given);
   if (response === null) return {};
   const usage = responseUsage(response);
-  const id = asString(response.id);
+  // What the vendor says that it does not keep cannot be asked for.
+  const id = response.store === false ? "" : asString(response.id);
   return { ...(usage && { usage }), ...(id !== "" && { answerId: id }) };
 }
 

@@ -1,0 +1,85 @@
+/** Settings by key, as llmio's web UI reads and writes them. @module */
+import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { maskConfig, mergeConfig } from "../access/config_secrets.ts";
+import { parseJsonObject, setTextMember } from "../access/json_text.ts";
+import { parseProviderConfig } from "../protocols/provider_config.ts";
+import { fieldNames, readFields, validFields } from "./body.ts";
+import type { AdminContext } from "./context.ts";
+import { Fault, success } from "./envelope.ts";
+import { must } from "./fields.ts";
+import { route } from "./route.ts";
+
+const tag = "settings";
+
+/** The service that counts tokens: an object with `base_url`, `api_key` and `version`, as of a provider. */
+const COUNT_TOKENS = "anthropic_count_tokens";
+
+const valueSchema = z.string(must("a string that holds JSON")).min(1, "must not be empty")
+  .max(100_000, "must not be longer than 100000 characters")
+  .refine((text) => text.isWellFormed() && !text.includes("\0"), "must be well-formed Unicode without NUL")
+  .openapi({
+    description: "JSON text. Reads show secrets in it masked; a mask sent back or a key left out keeps the " +
+      'stored secret, "" or null removes it.',
+    example: '{"base_url":"https://api.anthropic.com/v1","api_key":"sk-…","version":"2023-06-01"}',
+  });
+
+const configUpdate = z.strictObject({ value: valueSchema }).openapi("SettingUpdate");
+/** The key stands in the path; in a row that is sent back it stands in the body too. */
+const configNames = fieldNames(configUpdate, {}, ["key"]);
+const configSchema = z.object({ key: z.string(), value: z.string() }).openapi("Setting");
+
+/** Registers the routes. */
+export function configRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
+  route(app, {
+    method: "get",
+    path: "/config/{key}",
+    tag,
+    summary: 'One setting; the value of one that is not stored is ""',
+    data: configSchema,
+  }, async (c) => {
+    const key = c.req.param("key") ?? "";
+    return success(c, { key, value: shown(key, (await store.configs.get(key))?.value ?? "") });
+  });
+
+  route(app, {
+    method: "put",
+    path: "/config/{key}",
+    tag,
+    summary: "Store one setting",
+    body: configUpdate,
+    data: configSchema,
+  }, async (c) => {
+    const key = c.req.param("key") ?? "";
+    const { value } = validFields(configUpdate, await readFields(c, configNames));
+    const stored = await writes.run(async () => {
+      const before = (await store.configs.get(key))?.value ?? "";
+      return await store.configs.set(key, merged(key, before, value));
+    });
+    return success(c, { key, value: shown(key, stored.value) });
+  });
+}
+
+/** Any object may hold a secret; texts of other kinds are not ours. */
+function shown(key: string, value: string): string {
+  return key === COUNT_TOKENS || parseJsonObject(value) !== null ? maskConfig(value) : value;
+}
+
+/** What to store when a value is written over the stored one. @throws {Fault} */
+function merged(key: string, stored: string, sent: string): string {
+  if (key !== COUNT_TOKENS && parseJsonObject(sent) === null) return sent;
+  const result = mergeConfig(stored, sent);
+  if (!result.ok) {
+    throw new Fault(400, `Invalid request body: ${result.reason.replace(/^config\b/, "value")}`);
+  }
+  // What nobody has changed stays, even if an older program stored it unusable.
+  return key === COUNT_TOKENS && result.text !== stored ? usableService(result.text) : result.text;
+}
+
+/** A service without a URL is one that is switched off; any other must be callable. */
+function usableService(text: string): string {
+  const { base_url: url } = JSON.parse(text);
+  if (url === undefined || url === null || url === "") return text;
+  const parsed = parseProviderConfig("anthropic", text);
+  if (!parsed.ok) throw new Fault(400, `Invalid request body: value: ${parsed.reason}`);
+  return setTextMember(text, "base_url", parsed.config.baseUrl);
+}

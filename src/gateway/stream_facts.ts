@@ -1,0 +1,47 @@
+/** What the events of a stream have told, whatever carries them. @module */
+import type { EventReading, InBandError, Usage } from "../protocols/protocol.ts";
+import { mergeUsage } from "../accounting/usage.ts";
+
+/** An error that says nothing about itself is quoted up to this many characters. */
+const QUOTE_CHARS = 500;
+
+/** The facts of one stream so far; what reads the stream extends it. */
+export class StreamFacts {
+  sawOutput = false;
+  ended = false;
+  complete = false;
+  incomplete = false;
+  error: InBandError | null = null;
+  usage: Usage | null = null;
+  answerId = "";
+  events = 0;
+  junk = 0;
+  size = 0;
+
+  /** Takes in one more event. `text` is its data. */
+  protected note(reading: EventReading, text: string): void {
+    this.events++;
+    if (reading.usage !== undefined) this.usage = mergeUsage(this.usage, reading.usage);
+    if (reading.answerId !== undefined) this.answerId = reading.answerId;
+    if (reading.complete === true) this.complete = true;
+    if (reading.incomplete === true) this.incomplete = true;
+    switch (reading.kind) {
+      case "output":
+        this.sawOutput = true;
+        break;
+      case "end":
+        this.ended = true;
+        if (reading.holdsAnswer === true) this.sawOutput = true;
+        break;
+      case "error":
+        this.error ??= reading.error ??
+          { code: "", type: "", message: text.slice(0, QUOTE_CHARS), status: null };
+        break;
+      case "junk":
+        this.junk++;
+        break;
+      case "preamble":
+        break;
+    }
+  }
+}

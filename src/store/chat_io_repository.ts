@@ -1,0 +1,45 @@
+/** Reads table `chat_ios`. Lives in the workers. @module */
+import { integer, type SqlRow, text, time } from "./columns.ts";
+import type { ChatIo } from "./chat_io.ts";
+import type { Session, Synchronous } from "./session.ts";
+import type { Store } from "./store.ts";
+
+/** The recorded bodies' calls of the store. */
+export function chatIoRepository({ database }: Session): Synchronous<Store["chatIo"]> {
+  return {
+    ofLog: (logId) => {
+      const row = database.get(
+        `SELECT io.id, io.created_at, io.updated_at, io.log_id, io.input, io.of_string, io.of_string_array,
+           (SELECT style FROM chat_logs WHERE id = io.log_id AND deleted_at IS NULL) AS style
+         FROM chat_ios AS io
+         WHERE io.log_id = ? AND io.deleted_at IS NULL
+         ORDER BY io.id LIMIT 1`,
+        logId,
+      );
+      return row === undefined ? null : toChatIo(row);
+    },
+  };
+}
+
+function toChatIo(row: SqlRow): ChatIo {
+  return {
+    id: integer(row["id"]),
+    createdAt: time(row["created_at"]),
+    updatedAt: time(row["updated_at"]),
+    logId: integer(row["log_id"]),
+    input: text(row["input"]),
+    text: text(row["of_string"]),
+    events: toEvents(text(row["of_string_array"])),
+    style: text(row["style"]),
+  };
+}
+
+/** A JSON list of texts; `null` for anything else. */
+function toEvents(json: string): string[] | null {
+  try {
+    const list: unknown = JSON.parse(json);
+    return Array.isArray(list) ? list.map(String) : null;
+  } catch {
+    return null;
+  }
+}
