@@ -31,7 +31,7 @@ export function explainRoutes(app: OpenAPIHono, context: AdminContext): void {
     summary: "Who would serve a request now, in which order, and who would not and why; nobody is called",
     body: explainBody,
     data: explanationSchema,
-    faults: [404, 422],
+    faults: [404],
   }, async (c) => {
     const asked = askedOf(validFields(explainBody, await readFields(c, explainNames)));
     const table = context.gateway.table();

@@ -1,6 +1,7 @@
 /** The request that is to be explained: its properties, or the body that a client would send. @module */
 import { z } from "@hono/zod-openapi";
 import { inspectMessage } from "../protocols/anthropic/inspect.ts";
+import { inspectGenerate } from "../protocols/gemini/inspect.ts";
 import { inspectChat } from "../protocols/openai/inspect.ts";
 import type { Inspection, Protocol } from "../protocols/protocol.ts";
 import { PROVIDER_TYPES } from "../protocols/provider_config.ts";
@@ -38,10 +39,12 @@ export interface Asked extends Inspection {
 }
 
 /** How a request of a protocol is read. */
-const INSPECTORS: Readonly<Partial<Record<Protocol, (body: Record<string, unknown>) => Inspection>>> = {
+const INSPECTORS: Readonly<Record<Protocol, (body: Record<string, unknown>) => Inspection>> = {
   openai: inspectChat,
   "openai-res": inspectResponses,
   anthropic: inspectMessage,
+  // Its model and whether it is a stream stand in the path.
+  gemini: (body) => ({ model: "", stream: false, ...inspectGenerate(body) }),
 };
 
 /** What a valid body asks for. @throws {Fault} */
@@ -71,15 +74,7 @@ export function askedOf(
   if (twice !== undefined) {
     throw new Fault(400, `Invalid request body: ${twice} is read from request; send one of the two`);
   }
-  const inspect = INSPECTORS[protocol];
-  if (inspect === undefined) {
-    throw new Fault(
-      422,
-      `Requests of the protocol ${protocol} cannot be read here yet; send model, stream, tools, ` +
-        "structured_output, image and session_id in place of request",
-    );
-  }
-  const read = inspect(request);
+  const read = INSPECTORS[protocol](request);
   const name = model ?? read.model;
   if (name === "") throw new Fault(400, "Invalid request body: request names no model; set model");
   return { ...read, protocol, model: name };

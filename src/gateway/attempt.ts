@@ -3,7 +3,9 @@ import type { FailedOutcome } from "../failover/outcome.ts";
 import type { AnswerReading, ClientCall, Operation } from "../protocols/protocol.ts";
 import { CallTimer } from "./call_timer.ts";
 import type { ClientBody } from "./client_body.ts";
+import { decodedStream } from "./content_coding.ts";
 import type { Deadlines } from "./deadlines.ts";
+import { JsonArrayTap } from "./json_array_tap.ts";
 import { type Gate, readUntilOutput, StreamPump } from "./relay.ts";
 import { BodyRefused } from "./request_body.ts";
 import type { Target } from "./routing_table.ts";
@@ -108,10 +110,11 @@ async function callOnce(
   try {
     timer.arm("headers", Math.min(Date.now() + input.waitMs, input.commitBefore));
     response = await tools.upstreams.send(call, input.abort.signal);
-    const tap = response.ok ? tapFor(response, input.operation, metered) : null;
+    const tap = response.ok ? tapFor(response, input, metered) : null;
     if (tap !== null && response.body !== null) {
+      const body = decodedStream(response.body, encodingsOf(response));
       streaming = true;
-      return await openStream(response, response.body, tap, timer, input);
+      return await openStream(response, body, tap, timer, input);
     }
     timer.arm("body", Math.min(Date.now() + input.waitMs, input.commitBefore));
     return await takeWhole(response, input);
@@ -131,7 +134,7 @@ async function openStream(
   input: AttemptInput,
 ): Promise<AttemptResult> {
   const pump = new StreamPump({
-    body: decodedStream(response, body),
+    body,
     tap,
     abort: input.abort,
     timer,
@@ -174,34 +177,6 @@ async function takeWhole(response: Response, input: AttemptInput): Promise<Attem
   return { type: "whole", response, body, reading: judged.reading, firstByteAt };
 }
 
-/** A stream that the provider has compressed although it was asked not to. */
-function decodedStream(response: Response, body: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-  let stream = body;
-  for (const coding of encodingsOf(response).reverse()) {
-    const format = coding === "x-gzip" ? "gzip" : coding;
-    // Throws for formats that the runtime cannot undo; then the answer is unreadable, and so a bad one.
-    const decoder = new DecompressionStream(format as CompressionFormat);
-    stream = byteStream(stream.pipeThrough(decoder as ReadableWritablePair<Uint8Array, Uint8Array>));
-  }
-  return stream;
-}
-
-/** The same bytes as a byte stream, which can be read into a buffer of one's own. */
-function byteStream(source: ReadableStream<Uint8Array>): ReadableStream<Uint8Array> {
-  const reader = source.getReader();
-  return new ReadableStream({
-    type: "bytes",
-    async pull(controller) {
-      const { done, value } = await reader.read();
-      if (done) {
-        controller.close();
-        controller.byobRequest?.respond(0);
-      } else controller.enqueue(new Uint8Array(value));
-    },
-    cancel: (reason) => reader.cancel(reason),
-  });
-}
-
 function failed(outcome: FailedOutcome, statusCode: number): AttemptResult {
   return { type: "failed", outcome, statusCode, answer: null };
 }
@@ -222,11 +197,13 @@ function isMeteringRefusal(result: AttemptResult, operation: Operation): boolean
 }
 
 /** What reads the answer while it passes; `null` = it is taken whole. */
-function tapFor(response: Response, operation: Operation, metered: boolean): Tap | null {
+function tapFor(response: Response, { operation, call, stream }: AttemptInput, metered: boolean): Tap | null {
   const contentType = response.headers.get("content-type") ?? "";
   if (/^\s*text\/event-stream\b/i.test(contentType)) {
     return new StreamTap(operation.stream ?? UNREAD_STREAM, metered);
   }
+  const isArray = stream && operation.stream !== null && operation.streamsEvents?.(call) === false;
+  if (isArray && /^\s*application\/json\b/i.test(contentType)) return new JsonArrayTap(operation.stream);
   // Sound and pictures are not kept waiting for their end; JSON and pages of text are looked at first.
   const unread = operation.readAnswer === null &&
     /^\s*(audio|image|video|application\/octet-stream)\b/i.test(contentType);

@@ -88,7 +88,10 @@ const logger = getLogger(["llmio", "gateway"]);
 export function dispatch(request: ClientRequest, gateway: Gateway): Promise<Response> {
   const run = new Dispatch(request, gateway);
   const reply = run.run();
-  if (!request.inspection.stream) return reply.then(({ response }) => response);
+  const { operation, inspection, call } = request;
+  // A comment would break a stream that is none of server-sent events.
+  const opensEarly = inspection.stream && (operation.streamsEvents?.(call) ?? true);
+  if (!opensEarly) return reply.then(({ response }) => response);
   return replyOrEarlyStream({
     reply,
     deadlines: gateway.deadlines,

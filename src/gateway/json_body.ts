@@ -103,6 +103,22 @@ export function setPath(bytes: Uint8Array, path: string, json: string): Uint8Arr
   return applySplices(bytes, [...pathSplices(bytes, 0, steps, json)]);
 }
 
+/** Where the values at a path stand; `*` is each item of an array. What is missing on the way has none. */
+export function valuesAt(bytes: Uint8Array, path: readonly string[], at = 0): Omit<Splice, "bytes">[] {
+  const [step, ...rest] = path;
+  const start = skipBlanks(bytes, at);
+  if (step === undefined) return [{ start, end: skipValue(bytes, start) }];
+  let next: readonly number[] = [];
+  if (step === "*" && bytes[start] === OPEN_BRACKET) {
+    next = scanArray(bytes, start).items.map((item) => item.start);
+  } else if (bytes[start] === OPEN_BRACE) {
+    next = scanObject(bytes, start).members.filter(({ name }) => name === step).map((each) =>
+      each.valueStart
+    );
+  }
+  return next.flatMap((each) => valuesAt(bytes, rest, each));
+}
+
 /** The steps of a path; never empty. */
 export function parsePath(path: string): string[] {
   const steps: string[] = [];

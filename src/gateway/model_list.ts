@@ -26,6 +26,20 @@ export function anthropicModelList(table: RoutingTable): Record<string, unknown>
   return { data, first_id: data.at(0)?.id ?? null, has_more: false, last_id: data.at(-1)?.id ?? null };
 }
 
+/** The list in Gemini's shape (https://ai.google.dev/api/models#method:-models.list), as llmio gives it. */
+export function geminiModelList(table: RoutingTable): Record<string, unknown> {
+  return { models: listedModels(table, ["gemini"]).map(geminiModel) };
+}
+
+/** One model in Gemini's shape. */
+export function geminiModel({ name }: RoutedModel): Record<string, unknown> {
+  return {
+    name: `models/${name}`,
+    displayName: name,
+    supportedGenerationMethods: ["generateContent", "streamGenerateContent"],
+  };
+}
+
 /** One model in Anthropic's shape. */
 export function anthropicModel(model: RoutedModel): { readonly id: string } & Record<string, unknown> {
   const created_at = new Date(model.created * 1000).toISOString().replace(".000Z", "Z");

@@ -136,9 +136,20 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 function asEvent(body: Uint8Array, name?: string): string {
-  const lines = decoder.decode(body).split(/\r\n|\n|\r/);
+  const text = decoder.decode(body);
+  // Line breaks between the tokens of JSON mean nothing, and Google's SDK reads one data line of an event only.
+  const lines = isJson(text) ? [text.replaceAll(/[\r\n]+/g, " ")] : text.split(/\r\n|\n|\r/);
   const event = name === undefined ? "" : `event: ${name}\n`;
   return `${event}${lines.map((line) => `data: ${line}`).join("\n")}\n\n`;
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function setRetryAfter(headers: HeaderRecord, ms: number | null): void {

@@ -9,6 +9,7 @@ import {
   anthropicRoutes,
   claudeCodeRoutes,
 } from "./anthropic_routes.ts";
+import { geminiRoutes } from "./gemini_routes.ts";
 import { openaiMethods, openaiRoutes } from "./openai_routes.ts";
 import { type Connection, refuse, type RouteOptions } from "./serve_operation.ts";
 
@@ -17,6 +18,7 @@ export type { Connection, RouteOptions } from "./serve_operation.ts";
 /** An app with all client-facing routes. */
 export function gatewayRoutes(options: RouteOptions): Hono<Connection> {
   const app = new Hono<Connection>();
+  geminiRoutes(app, options);
   // Before the OpenAI routes, which share `/v1` with these and take what is left of it.
   for (const prefix of ["/v1", "/anthropic/v1"]) {
     anthropicRoutes(app, prefix, options);

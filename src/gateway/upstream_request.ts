@@ -1,10 +1,18 @@
 /** Builds the call to a provider from the client's request. @module */
 import { endpoint } from "../protocols/base_url.ts";
-import type { BodyEdit, ClientCall, Operation } from "../protocols/protocol.ts";
+import type { BodyEdit, ClientCall, Operation, RepeatedModel } from "../protocols/protocol.ts";
 import { VENDORS } from "../protocols/vendors.ts";
 import type { ClientBody, FormBody, JsonBody } from "./client_body.ts";
 import { type HeaderRecord, passableRequestHeaders } from "./headers.ts";
-import { appendMember, applySplices, scanObject, setMember, setPath, type Splice } from "./json_body.ts";
+import {
+  appendMember,
+  applySplices,
+  scanObject,
+  setMember,
+  setPath,
+  type Splice,
+  valuesAt,
+} from "./json_body.ts";
 import type { Target } from "./routing_table.ts";
 import type { UpstreamCall } from "./upstream.ts";
 
@@ -42,16 +50,17 @@ export function buildCall(parts: CallParts): { call: UpstreamCall; metered: bool
 }
 
 function buildBody(
-  { body, operation, target }: CallParts,
+  parts: CallParts,
   edit: BodyEdit | null,
 ): Uint8Array<ArrayBuffer> | null {
+  const { body } = parts;
   switch (body.kind) {
     case "none":
       return null;
     case "json":
-      return buildJson(body, operation, target, edit);
+      return buildJson(body, parts, edit);
     case "form":
-      return buildForm(body, target);
+      return buildForm(body, parts.target);
   }
 }
 
@@ -67,18 +76,34 @@ function buildForm({ bytes, fields }: FormBody, { providerModel }: Target): Uint
 /** The gateway's own changes are spliced in in one copy; the operator's `extra_body`, where there is one, after them. */
 function buildJson(
   body: JsonBody,
-  operation: Operation,
-  target: Target,
+  parts: CallParts,
   edit: BodyEdit | null,
 ): Uint8Array<ArrayBuffer> {
+  const { operation, target } = parts;
   const splices = operation.modelPlace !== "path"
     ? setMember(body.span, "model", JSON.stringify(target.providerModel))
-    : [];
+    : repeatedModels(body, parts);
   if (edit !== null) splices.push(...editSplices(body, edit));
   let bytes = applySplices(body.bytes, splices);
   for (const [path, value] of target.extraBody) bytes = setPath(bytes, path, value);
   return bytes;
 }
+
+/** Where the path names the model, some bodies name it once more, and vendors compare the two. */
+function repeatedModels(body: JsonBody, { operation, call, target }: CallParts): Splice[] {
+  const { paths, rename } = operation.repeatedModel ?? NOWHERE;
+  return paths.flatMap((path) =>
+    valuesAt(body.bytes, path).flatMap(({ start, end }) => {
+      const value: unknown = JSON.parse(decoder.decode(body.bytes.subarray(start, end)));
+      const name = typeof value === "string" ? rename(value, call, target.providerModel) : null;
+      return name === null ? [] : [{ start, end, bytes: encoder.encode(JSON.stringify(name)) }];
+    })
+  );
+}
+
+const NOWHERE: RepeatedModel = { paths: [], rename: () => null };
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
 
 const OPEN_BRACE = 0x7b;
 
@@ -96,7 +121,7 @@ function editSplices(body: JsonBody, { path: [name, inner], json }: BodyEdit): S
 function buildHeaders(parts: CallParts): HeaderRecord {
   const { operation, target, body } = parts;
   const headers: HeaderRecord = {
-    accept: acceptOf(operation, parts.stream),
+    accept: acceptOf(operation, parts.stream && (operation.streamsEvents?.(parts.call) ?? true)),
     // `fetch` would add "*" of its own.
     "accept-language": "",
     "user-agent": parts.userAgent,
@@ -112,7 +137,7 @@ function buildHeaders(parts: CallParts): HeaderRecord {
   return Object.assign(headers, VENDORS[operation.protocol].headers(target.upstream, parts.secret, headers));
 }
 
-function acceptOf({ readAnswer, textAnswers }: Operation, stream: boolean): string {
-  if (stream) return "text/event-stream";
+function acceptOf({ readAnswer, textAnswers }: Operation, events: boolean): string {
+  if (events) return "text/event-stream";
   return readAnswer === null || textAnswers === true ? "*/*" : "application/json";
 }

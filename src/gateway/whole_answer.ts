@@ -3,6 +3,7 @@ import type { FailedOutcome } from "../failover/outcome.ts";
 import type { AnswerReading, Operation } from "../protocols/protocol.ts";
 import { asObject } from "../protocols/json_access.ts";
 import { inBandError } from "../protocols/openai/answer.ts";
+import { isCoded } from "./content_coding.ts";
 import { decode } from "./request_body.ts";
 
 /** Largest whole answer that is taken, in bytes: it is held in memory until it is known to be good. */
@@ -17,7 +18,7 @@ export async function readAnswer(response: Response): Promise<Uint8Array<ArrayBu
   const limit = response.ok ? ANSWER_LIMIT_BYTES : ERROR_LIMIT_BYTES;
   let body = await readUpTo(response, limit);
   for (const coding of encodingsOf(response).reverse()) {
-    body = new Uint8Array(await decode(body, coding, limit));
+    if (isCoded(coding, body)) body = new Uint8Array(await decode(body, coding, limit));
   }
   return body;
 }

@@ -135,6 +135,14 @@ export function eventByEvent(readEvent: StreamReader["readEvent"]): StreamGramma
   return { open: () => reader };
 }
 
+/** Where a body repeats the model that its path names. */
+export interface RepeatedModel {
+  /** Member names from the top; `*` = each item of an array. */
+  readonly paths: readonly (readonly string[])[];
+  /** What stands there for the provider; `null` = the name means something else and stays. */
+  rename(name: string, call: ClientCall, providerModel: string): string | null;
+}
+
 /** Where an operation's model stands: in the body's `model`, in a form field of that name, in the path, or nowhere. */
 export type ModelPlace = "json" | "form" | "path";
 
@@ -156,6 +164,10 @@ export interface Operation {
   meteringEdit(call: ClientCall): BodyEdit | null;
   /** Whether this refusal of a provider is about the metering edit. */
   refusesMetering(status: number, text: string): boolean;
+  /** Where the body repeats a model that stands in the path. @default nowhere */
+  readonly repeatedModel?: RepeatedModel;
+  /** Whether the stream that this call asks for is one of server-sent events. @default always */
+  readonly streamsEvents?: (call: ClientCall) => boolean;
   /** `null` = streams of it pass unread: they are whole when their connection ends cleanly. */
   readonly stream: StreamGrammar | null;
   /** Reads a whole answer, already parsed. `null` = answers pass unread: sound, pictures, files. */

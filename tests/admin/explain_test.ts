@@ -247,6 +247,18 @@ Deno.test("POST /api/explain reads a client's request as the gateway does", asyn
   // The model beside it wins: protocols exist whose bodies name none.
   const named = await admin.call("POST", "/explain", { model: "m", request: { ...request, model: "other" } });
   assert.equal(named.data.model, "m");
+  const gemini = await admin.call("POST", "/explain", {
+    model: "m",
+    protocol: "gemini",
+    request: { contents: [], toolConfig: {}, session_id: "s-2" },
+  });
+  assert.deepEqual(gemini.data.request, {
+    stream: false,
+    tools: true,
+    structured_output: false,
+    image: false,
+    session_id: "s-2",
+  });
 });
 
 Deno.test("POST /api/explain refuses what it cannot explain, and says why", async () => {
@@ -263,11 +275,7 @@ Deno.test("POST /api/explain refuses what it cannot explain, and says why", asyn
       [{ model: "gpt-4o", protocol: "smtp" }, 400, /protocol must be one of openai, /],
       [{ model: "gpt-4o", tools: 1 }, 400, /tools must be true or false/],
       [{ model: "gpt-4o", tool: true }, 400, /did you mean "tools"/],
-      [
-        { model: "gpt-4o", request: {}, protocol: "gemini" },
-        422,
-        /gemini cannot be read here yet; send model, stream/,
-      ],
+      [{ request: { contents: [] }, protocol: "gemini" }, 400, /request names no model/],
     ] as const
   ) {
     const answer = await admin.call("POST", "/explain", body);

@@ -7,6 +7,7 @@ import {
   scanObject,
   setMember,
   setPath,
+  valuesAt,
 } from "../../src/gateway/json_body.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -96,4 +97,14 @@ Deno.test("scanObject() crosses a body of many megabytes in linear time", () => 
 Deno.test("appendMember() writes no comma into an empty object", () => {
   const data = bytes("{}");
   assert.equal(text(applySplices(data, [appendMember(scanObject(data), "a", "1")])), `{"a":1}`);
+});
+
+Deno.test("valuesAt() finds what stands at a path, in each item of an array for *, and nothing else", () => {
+  const text = ` {"a":[ {"b":1.0},{"c":2}, {"b" : "x","b":[ ]},7], "b":{"a":null}}`;
+  const found = (...path: string[]) =>
+    valuesAt(bytes(text), path).map(({ start, end }) => text.slice(start, end));
+  assert.deepEqual(found("a", "*", "b"), ["1.0", '"x"', "[ ]"]);
+  assert.deepEqual(found("b", "a"), ["null"]);
+  assert.deepEqual(found("b"), ['{"a":null}']);
+  assert.deepEqual([found("b", "*"), found("a", "b"), found("c"), found("b", "a", "x")], [[], [], [], []]);
 });

@@ -53,18 +53,22 @@ export function laterCounts(known: Counts | null, latest: Counts): Counts {
  *   tells that there was more is taken from the total.
  */
 export function usageOf(counts: Counts): Usage {
-  const { prompt, toolUse, candidates, thoughts, total } = counts;
-  const promptTokens = sum(prompt, toolUse);
-  const stated = sum(candidates, thoughts);
-  const rest = total !== null && promptTokens !== null && total >= promptTokens ? total - promptTokens : null;
-  const completionTokens = stated === null || rest === null ? stated ?? rest : Math.max(stated, rest);
+  const promptTokens = sum(counts.prompt, counts.toolUse);
+  const completionTokens = outputOf(counts, promptTokens);
   return {
     promptTokens,
     completionTokens,
-    totalTokens: total ?? (completionTokens === null ? null : sum(promptTokens, completionTokens)),
+    totalTokens: counts.total ?? (completionTokens === null ? null : sum(promptTokens, completionTokens)),
     cachedTokens: counts.cached,
     audioTokens: counts.audio,
   };
+}
+
+function outputOf({ candidates, thoughts, total }: Counts, promptTokens: number | null): number | null {
+  const stated = sum(candidates, thoughts);
+  const isWhole = candidates !== null && thoughts !== null;
+  if (isWhole || total === null || promptTokens === null || total < promptTokens) return stated;
+  return Math.max(stated ?? 0, total - promptTokens);
 }
 
 /** The sum of what is known; `null` when nothing is. */
