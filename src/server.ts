@@ -7,6 +7,7 @@ import { Hono } from "@hono/hono";
 import { getLogger } from "@logtape/logtape";
 import config from "../deno.json" with { type: "json" };
 import { adminToken } from "./access/admin_token.ts";
+import { LogCleaner } from "./accounting/cleanup.ts";
 import { Pricing } from "./accounting/pricing.ts";
 import { Recorder } from "./accounting/recorder.ts";
 import { adminApp } from "./admin/app.ts";
@@ -61,6 +62,7 @@ export async function startServer(settings: Settings): Promise<GatewayServer> {
   const store = await openStore({
     path: settings.db,
     timeZone: settings.timeZone,
+    compact: settings.dbVacuum,
     notice: (line) => log.info("{line}", { line }),
   });
   try {
@@ -97,7 +99,8 @@ async function serve(settings: Settings, store: Store): Promise<GatewayServer> {
   await keeper.restore();
   const recorder = new Recorder((batch) => store.logs.write(batch), { flushMs: settings.flushMs });
   const gateway = makeGateway(settings, routing, recorder, tools, health);
-  const app = buildApp(settings, store, routing, gateway, health);
+  const cleaner = new LogCleaner({ store, timeZone: settings.timeZone, now: Date.now });
+  const app = buildApp(settings, store, routing, gateway, health, cleaner);
   const http = Deno.serve({
     hostname: settings.host,
     port: settings.port,
@@ -107,8 +110,9 @@ async function serve(settings: Settings, store: Store): Promise<GatewayServer> {
   const { hostname, port } = http.addr;
   keeper.start();
   health.start();
+  cleaner.start();
   void gateway.pricing.load();
-  const parts: Parts = { http, gateway, recorder, keeper, health, store };
+  const parts: Parts = { http, gateway, recorder, keeper, health, cleaner, store };
   let stopping: Promise<void> | null = null;
   const { promise: finished, resolve } = Promise.withResolvers<void>();
   return {
@@ -131,6 +135,7 @@ interface Parts {
   readonly recorder: Recorder;
   readonly keeper: StateKeeper;
   readonly health: HealthService;
+  readonly cleaner: LogCleaner;
   readonly store: Store;
 }
 
@@ -138,7 +143,7 @@ interface Parts {
 const LAST_WORDS_MS = 500;
 
 async function shutDown(
-  { http, gateway, recorder, keeper, health, store }: Parts,
+  { http, gateway, recorder, keeper, health, cleaner, store }: Parts,
   graceMs: number,
   reason: string,
 ): Promise<void> {
@@ -152,6 +157,7 @@ async function shutDown(
   // Connections on which a client still reads its last bytes do not hold the end.
   await within(closed, LAST_WORDS_MS);
   await health.stop();
+  await cleaner.stop();
   gateway.deadlines.stop();
   gateway.upstreams.close();
   await recorder.close();
@@ -231,6 +237,7 @@ function buildApp(
   routing: Routing,
   gateway: Gateway,
   health: HealthService,
+  cleaner: LogCleaner,
 ): Hono {
   const token = adminToken(settings.token);
   const app = new Hono({ getPath: clientPath });
@@ -246,6 +253,8 @@ function buildApp(
       listModels: (provider) => listProviderModels(provider, gateway),
       gateway,
       health,
+      cleaner,
+      timeZone: settings.timeZone,
     }),
   );
   app.get("/healthz", (c) => c.json({ status: "ok" }));

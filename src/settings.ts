@@ -7,6 +7,19 @@
  * @module
  */
 
+import {
+  anyText,
+  hostText,
+  oneOf,
+  onOff,
+  type Parser,
+  seconds,
+  systemZone,
+  tokenText,
+  wholeNumber,
+  zoneName,
+} from "./settings/parsers.ts";
+
 /** Levels of the log, from the most to the least talkative. */
 export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
 /** Forms of a log line. */
@@ -25,6 +38,8 @@ export interface Settings {
   readonly port: number;
   /** Path of the SQLite file; `:memory:` = none. @default {"./db/llmio.db"} */
   readonly db: string;
+  /** Whether the database file is made as small as it can be at the start. @default {false} */
+  readonly dbVacuum: boolean;
   /** IANA time zone in which days begin. @default the system's zone */
   readonly timeZone: string;
   /** The least severe level that is written. @default {"info"} */
@@ -65,9 +80,6 @@ export interface SettingEntry {
   /** What it means, with its unit. */
   readonly help: string;
 }
-
-type Parsed<T> = { value: T } | { problem: string };
-type Parser<T> = (text: string) => Parsed<T>;
 
 interface Setting<T> extends SettingEntry {
   readonly parse: Parser<T>;
@@ -118,6 +130,14 @@ const TABLE = {
     default: "./db/llmio.db",
     help: "Database file, made if missing. `:memory:` keeps everything in memory.",
     parse: anyText,
+  }),
+  dbVacuum: setting({
+    flag: "db-vacuum",
+    value: "on|off",
+    env: "DB_VACUUM",
+    default: "off",
+    help: "Rewrite the database at the start, as small as it can be: `on` or `off`. Large ones take minutes.",
+    parse: onOff,
   }),
   timeZone: setting({
     flag: "tz",
@@ -249,6 +269,7 @@ export function readSettings(
     host: host ?? (token === "none" ? "127.0.0.1" : "0.0.0.0"),
     port: read(TABLE.port) ?? 7070,
     db: read(TABLE.db) ?? "./db/llmio.db",
+    dbVacuum: read(TABLE.dbVacuum) ?? false,
     timeZone: read(TABLE.timeZone) ?? systemZone(),
     logLevel: read(TABLE.logLevel) ?? "info",
     logFormat: read(TABLE.logFormat) ?? "text",
@@ -314,71 +335,6 @@ function lookUp(
   const variable = env[entry.env]?.trim();
   if (variable) return { text: variable, source: entry.env, flag: false };
   return undefined;
-}
-
-function anyText(text: string): Parsed<string> {
-  return text.includes("\0") ? { problem: "holds a NUL character" } : { value: text };
-}
-
-/** A token that cannot stand in a header could never be sent by a client. */
-function tokenText(text: string): Parsed<string> {
-  // deno-lint-ignore no-control-regex -- control characters are what is looked for
-  if (/[\x00-\x1f\x7f]/.test(text)) return { problem: "holds a line break or another control character" };
-  return { value: text };
-}
-
-function hostText(text: string): Parsed<string> {
-  const host = text.replace(/^\[(.*)\]$/, "$1");
-  const isName = /^[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*\.?$/i.test(host);
-  const isIpv6 = /^[0-9a-f:.]*:[0-9a-f:.]*:[0-9a-f:.]*(%[\w.-]+)?$/i.test(host);
-  if (isName || isIpv6) return { value: host };
-  return { problem: "is not an address or host name; give it without scheme and port" };
-}
-
-function wholeNumber(min: number, max: number): Parser<number> {
-  return (text) => {
-    const value = /^\d+$/.test(text) ? Number(text) : NaN;
-    return value >= min && value <= max
-      ? { value }
-      : { problem: `is not a whole number from ${min} to ${max}` };
-  };
-}
-
-/** Seconds in, whole milliseconds out; fractions are taken. */
-function seconds(min: number, max: number): Parser<number> {
-  return (text) => {
-    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
-    return value >= min && value <= max
-      ? { value: Math.round(value * 1000) }
-      : { problem: `is not a number of seconds from ${min} to ${max}` };
-  };
-}
-
-function oneOf<const T extends string>(choices: readonly T[]): Parser<T> {
-  return (text) => {
-    const value = choices.find((choice) => choice === text.toLowerCase());
-    return value === undefined ? { problem: `is not one of ${choices.join(", ")}` } : { value };
-  };
-}
-
-function onOff(text: string): Parsed<boolean> {
-  const parsed = oneOf(["on", "off"])(text);
-  return "value" in parsed ? { value: parsed.value === "on" } : parsed;
-}
-
-function zoneName(text: string): Parsed<string> {
-  try {
-    new Intl.DateTimeFormat("en", { timeZone: text });
-    return { value: text };
-  } catch {
-    return { problem: "is not a time zone that is known here; give a name such as Europe/Berlin or UTC" };
-  }
-}
-
-/** The system's zone. A blank or unreadable one is called `Etc/Unknown`, which nothing else takes. */
-function systemZone(): string {
-  const zone = zoneName(new Intl.DateTimeFormat("en").resolvedOptions().timeZone);
-  return "value" in zone ? zone.value : "UTC";
 }
 
 /** A value inside a one-line message. */

@@ -1,5 +1,6 @@
 /** What the admin API is built on. @module */
 import type { AdminToken } from "../access/admin_token.ts";
+import type { LogCleaner } from "../accounting/cleanup.ts";
 import type { Gateway } from "../gateway/dispatch.ts";
 import type { HealthService } from "../health/service.ts";
 import type { Provider } from "../store/providers.ts";
@@ -19,8 +20,12 @@ export interface AdminDependencies {
   readonly gateway: Pick<Gateway, "live" | "table" | "trialUnhealthy">;
   /** The health service; without one its routes are not there. */
   readonly health?: HealthService;
+  /** Removes old rows of the request log. */
+  readonly cleaner: LogCleaner;
   /** The clock, epoch milliseconds, for what reports on a span of time. */
   now(): number;
+  /** IANA name of the zone in which days begin. */
+  readonly timeZone: string;
   /** What `GET /api/version` says; `dev` for a build without a version. */
   readonly version: string;
 }

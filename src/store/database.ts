@@ -31,6 +31,11 @@ export class Database {
     return this.#statement(sql).all(...values) as SqlRow[];
   }
 
+  /** All rows, one at a time. */
+  each(sql: string, ...values: SqlValue[]): Iterable<SqlRow> {
+    return this.#statement(sql).iterate(...values) as Iterable<SqlRow>;
+  }
+
   /** The first row. */
   get(sql: string, ...values: SqlValue[]): SqlRow | undefined {
     return this.#statement(sql).get(...values) as SqlRow | undefined;

@@ -1,6 +1,7 @@
 /** Opens the database file: recognises it, backs it up, migrates it, sets it up. Lives in the workers. @module */
 import { Database } from "./database.ts";
 import { backUp } from "./backup.ts";
+import { compact } from "./compact.ts";
 import { messageOf, StoreOpenError } from "./errors.ts";
 import { migrate, MIGRATIONS_DIRECTORY, readMigrations } from "./migrate.ts";
 import { checkIntegrity, damaged, inspectFile, type Origin, recognise } from "./recognise.ts";
@@ -15,6 +16,8 @@ export interface OpenRequest {
   nowMs: number;
   /** IANA zone of written times; without it the zone of the process. */
   timeZone?: string;
+  /** Rewrites the file first so that it is as small as it can be. */
+  compact?: boolean;
   /** Folder of migrations, as a `file:` URL. @default the program's own */
   migrations?: string;
 }
@@ -40,19 +43,42 @@ const ALWAYS_CHECKED_BYTES = 8 * 1024 * 1024;
 export function openWriter(request: OpenRequest): Promise<OpenedWriter> {
   return explained(request.path, async () => {
     if (request.path !== ":memory:" && inspectFile(request.path) === "nothing") createFile(request.path);
-    const database = new Database(request.path);
-    try {
-      const notices = await bringUpToDate(database, request);
-      setUp(database);
-      const format = timeFormatter(request.timeZone);
-      adoptWaitingRows(database, format);
-      adoptStrangeRows(database, format);
-      return { database, notices };
-    } catch (error) {
-      database.close();
-      throw error;
-    }
+    const opened = await openUpToDate(request);
+    if (request.compact !== true || request.path === ":memory:") return opened;
+    opened.database.close();
+    const line = compactIfPossible(request.path);
+    const { database } = await openUpToDate(request);
+    return { database, notices: [...opened.notices, line] };
   });
+}
+
+async function openUpToDate(request: OpenRequest): Promise<OpenedWriter> {
+  const database = new Database(request.path);
+  try {
+    const notices = await bringUpToDate(database, request);
+    setUp(database);
+    const format = timeFormatter(request.timeZone);
+    adoptWaitingRows(database, format);
+    adoptStrangeRows(database, format);
+    return { database, notices };
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** A file that stays large is no reason not to start. Answers a line for the operator. */
+function compactIfPossible(path: string): string {
+  try {
+    const { before, after } = compact(path);
+    const [from, to] = [before, after].map((bytes) => `${(bytes / 1024 / 1024).toFixed(1)} MiB`);
+    return `rewrote ${path}: it had ${from} and has ${to}`;
+  } catch (error) {
+    return `could not rewrite ${path}, so it keeps its size (${
+      messageOf(error)
+    }): stop other programs that have ` +
+      "it open, make room for a copy, and start again";
+  }
 }
 
 /**

@@ -19,6 +19,8 @@ export interface OpenStoreOptions {
   signal?: AbortSignal;
   /** Takes lines for the operator's log: a backup was made, the schema was brought up to date. */
   notice?: (line: string) => void;
+  /** Rewrites the file first so that it is as small as it can be; that takes minutes if it is large. @default false */
+  compact?: boolean;
   /** Folder of numbered migrations. @default the program's own */
   migrations?: URL;
 }
@@ -65,7 +67,7 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   return remoteStore(links, now);
 }
 
-function toRequest({ path, timeZone, migrations }: OpenStoreOptions, nowMs: number): OpenRequest {
+function toRequest({ path, timeZone, compact, migrations }: OpenStoreOptions, nowMs: number): OpenRequest {
   if (path === "") throw new StoreOpenError("the path of the database is empty: name a file, or :memory:");
   try {
     timeFormatter(timeZone);
@@ -76,6 +78,7 @@ function toRequest({ path, timeZone, migrations }: OpenStoreOptions, nowMs: numb
     path: path === ":memory:" || isAbsolute(path) ? path : resolve(path),
     nowMs,
     ...(timeZone === undefined ? {} : { timeZone }),
+    ...(compact === undefined ? {} : { compact }),
     ...(migrations === undefined ? {} : { migrations: migrations.href }),
   };
 }

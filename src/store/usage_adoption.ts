@@ -28,7 +28,7 @@ export function adoptWaitingRows(database: Database, format: TimeFormatter): voi
   database.transaction("write", () => {
     const waiting = database.get("SELECT up_to_id FROM usage_adoption LIMIT 1");
     if (waiting === undefined) return;
-    adopt(database, format, "log.id <= ?", integer(waiting["up_to_id"]));
+    adopt(database, format, "log.id <= ?1", integer(waiting["up_to_id"]));
     database.run("DELETE FROM usage_adoption");
   });
 }
@@ -43,7 +43,7 @@ export function adoptStrangeRows(database: Database, format: TimeFormatter): voi
   if (database.get(`SELECT 1 ${strange} LIMIT 1`) === undefined) return;
   database.transaction("write", () => {
     const ids = JSON.stringify(database.all(`SELECT id ${strange}`).map((row) => integer(row["id"])));
-    const listed = "id IN (SELECT value FROM json_each(?))";
+    const listed = "id IN (SELECT value FROM json_each(?1))";
     database.run(
       `UPDATE chat_logs SET started_at_ms = CAST(round(unixepoch(created_at, 'subsec') * 1000) AS integer)
        WHERE ${listed}`,

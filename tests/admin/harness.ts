@@ -1,6 +1,7 @@
 /** The admin API over a database in memory, for tests. @module */
 import { Hono } from "@hono/hono";
 import { adminToken } from "../../src/access/admin_token.ts";
+import { LogCleaner } from "../../src/accounting/cleanup.ts";
 import { adminApp, adminRoutes } from "../../src/admin/app.ts";
 import type { AdminDependencies } from "../../src/admin/context.ts";
 import { LiveState } from "../../src/gateway/live_state.ts";
@@ -31,6 +32,8 @@ export interface Admin extends AsyncDisposable {
   call(method: string, path: string, body?: unknown): Promise<Answer>;
   /** Sends a request as it is. */
   send(request: Request | string, init?: RequestInit): Promise<Answer>;
+  /** Sends a request as it is and leaves its answer unread. */
+  raw(path: string, init?: RequestInit): Promise<Response>;
   /** Methods and paths of all routes. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
 }
@@ -49,7 +52,13 @@ export async function startAdmin(overrides: Partial<AdminDependencies> = {}): Pr
       table: () => buildRoutingTable({ providers: [], models: [], associations: [] }),
       trialUnhealthy: () => true,
     },
+    cleaner: new LogCleaner({
+      store,
+      timeZone: overrides.timeZone ?? "UTC",
+      now: overrides.now ?? (() => 0),
+    }),
     now: () => 0,
+    timeZone: "UTC",
     version: "1.2.3",
     ...overrides,
   };
@@ -60,6 +69,7 @@ export async function startAdmin(overrides: Partial<AdminDependencies> = {}): Pr
     store,
     reloads: () => reloads,
     send,
+    raw: async (path, init) => await app.request(path, init),
     call: (method, path, body) =>
       send(`/api${path}`, {
         method,
@@ -73,8 +83,9 @@ export async function startAdmin(overrides: Partial<AdminDependencies> = {}): Pr
 
 async function read(response: Response): Promise<Answer> {
   const text = await response.text();
-  const body = text === "" ? {} : JSON.parse(text);
   const { status, headers } = response;
+  const isJson = headers.get("content-type")?.startsWith("application/json") && text !== "";
+  const body = isJson ? JSON.parse(text) : {};
   return { status, headers, text, code: body.code, message: body.message, data: body.data };
 }
 

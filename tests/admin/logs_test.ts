@@ -92,9 +92,9 @@ Deno.test("GET /api/logs filters exactly by every field, combined with AND, newe
   await using admin = await startAdmin();
   const inserts: LogInsert[] = [
     LOG,
-    { ...LOG, providerName: "Other", status: "error" },
+    { ...LOG, providerName: "Other", status: "error", outcome: "timeout" },
     { ...LOG, name: "claude", style: "anthropic", authKeyId: 7 },
-    { ...LOG, traceId: "other", sessionId: "", providerModel: "m2" },
+    { ...LOG, traceId: "other", sessionId: "", providerModel: "m2", startedAtMs: Date.UTC(2026, 4, 20, 12) },
   ];
   await admin.store.logs.write({ inserts, updates: [] });
   const ids = async (query: string) =>
@@ -117,6 +117,14 @@ Deno.test("GET /api/logs filters exactly by every field, combined with AND, newe
     ["days=7&whatever=1", [4, 3, 2, 1]],
     ["page=2&page_size=3", [1]],
     ["page=9", []],
+    ["outcome=timeout", [2]],
+    ["outcome=completed&name=gpt-4o", [4, 1]],
+    ["from=2026-05-20T12:00:00Z", [4]],
+    ["from=2026-05-20T20:00:00%2B08:00", [4]],
+    ["from=2026-05-20T20:00:00+08:00", [4]],
+    [`to=${LOG.startedAtMs}`, []],
+    [`from=${LOG.startedAtMs}&to=${LOG.startedAtMs + 1}&status=success`, [3, 1]],
+    ["from=&to=&outcome=", [4, 3, 2, 1]],
   ];
   for (const [query, expected] of cases) assert.deepEqual(await ids(query), expected, query);
 });
@@ -128,9 +136,38 @@ Deno.test("GET /api/logs refuses bad parameters", async () => {
     ["page_size=101", "invalid page_size parameter (1-100)"],
     ["id=x", "invalid id parameter"],
     ["auth_key_id=-1", "invalid auth_key_id parameter"],
+    ["before_id=x", "invalid before_id parameter"],
+    ["before_id=3&page=2", "page and before_id exclude each other: leave page out"],
+    ["from=2026-05-20", "invalid from parameter (RFC 3339 time with a zone, or epoch milliseconds)"],
+    ["to=now", "invalid to parameter (RFC 3339 time with a zone, or epoch milliseconds)"],
   ];
   for (const [query, message] of cases) {
     const answer = await admin.call("GET", `/logs?${query}`);
     assert.deepEqual([answer.status, answer.code, answer.message], [400, 400, message]);
   }
+});
+
+Deno.test("GET /api/logs?before_id= goes on where a page has ended, whatever has been added since", async () => {
+  await using admin = await startAdmin();
+  const add = (count: number) =>
+    admin.store.logs.write({ inserts: Array.from({ length: count }, () => LOG), updates: [] });
+  await add(7);
+  const seen: number[] = [];
+  for (let query = "page_size=3";;) {
+    const { data } = await admin.call("GET", `/logs?${query}`);
+    const ids = data.data.map((row: { ID: number }) => row.ID);
+    if (ids.length === 0) break;
+    seen.push(...ids);
+    query = `page_size=3&before_id=${ids.at(-1)}`;
+    await add(2);
+  }
+  assert.deepEqual(seen, [7, 6, 5, 4, 3, 2, 1]);
+});
+
+Deno.test("GET /api/user-agents answers each user agent once", async () => {
+  await using admin = await startAdmin();
+  assert.deepEqual((await admin.call("GET", "/user-agents")).data, []);
+  const inserts = ["curl", "", "curl"].map((userAgent) => ({ ...LOG, userAgent }));
+  await admin.store.logs.write({ inserts, updates: [] });
+  assert.deepEqual((await admin.call("GET", "/user-agents")).data, ["curl"]);
 });
