@@ -1,13 +1,13 @@
 /** The body of a client's request, read and understood. @module */
 import type { ClientCall, GatewayError, ModelPlace } from "../protocols/protocol.ts";
-import { type ObjectSpan, scanObject } from "./json_body.ts";
+import { type ObjectSpan, scanObject, withoutLongStrings } from "./json_body.ts";
 import { boundaryOf, type FormField, MalformedForm, readFormFields } from "./multipart.ts";
 
 /** A JSON object. */
 export interface JsonBody {
   readonly kind: "json";
   readonly bytes: Uint8Array;
-  /** The same, parsed; only ever looked at. */
+  /** The same, parsed; only ever looked at. Of a large body the longest strings are left empty: see {@link wholeJson}. */
   readonly json: Record<string, unknown>;
   readonly span: ObjectSpan;
 }
@@ -81,14 +81,28 @@ const NO_FIELDS: ReadonlyMap<string, string> = new Map();
 
 const decoder = new TextDecoder();
 
+/** A larger body is parsed without its longest strings: nothing in a picture is asked for, and it would be held twice more. */
+const LARGE_BODY_BYTES = 1024 * 1024;
+const LONG_STRING_BYTES = 64 * 1024;
+
 /** Reads a JSON body. @returns `null` when it is not a JSON object */
 export function jsonBody(bytes: Uint8Array): JsonBody | null {
-  let json: unknown;
+  const shown = bytes.length > LARGE_BODY_BYTES ? withoutLongStrings(bytes, LONG_STRING_BYTES) : bytes;
+  const json = parseObject(shown);
+  return json === null ? null : { kind: "json", bytes, json, span: scanObject(bytes) };
+}
+
+/** All of a body, for the few that must read every word of it. */
+export function wholeJson(body: JsonBody): Record<string, unknown> {
+  return body.bytes.length > LARGE_BODY_BYTES ? parseObject(body.bytes) ?? body.json : body.json;
+}
+
+function parseObject(bytes: Uint8Array): Record<string, unknown> | null {
   try {
-    json = JSON.parse(decoder.decode(bytes));
+    const json: unknown = JSON.parse(decoder.decode(bytes));
+    if (typeof json !== "object" || json === null || Array.isArray(json)) return null;
+    return json as Record<string, unknown>;
   } catch {
     return null;
   }
-  if (typeof json !== "object" || json === null || Array.isArray(json)) return null;
-  return { kind: "json", bytes, json: json as Record<string, unknown>, span: scanObject(bytes) };
 }

@@ -15,6 +15,7 @@ import { afterAttempt, emptyWalk, type Pick, step, type Walk } from "../failover
 import type { Verdict } from "../failover/verdict.ts";
 import { promptParts } from "../protocols/anthropic/prompt_parts.ts";
 import { attempt, type AttemptResult } from "./attempt.ts";
+import { wholeJson } from "./client_body.ts";
 import { askService } from "./count_service.ts";
 import type { ClientRequest, Gateway } from "./dispatch.ts";
 import { responseHeaders } from "./headers.ts";
@@ -75,7 +76,8 @@ class CountRun {
     if (this.#ended !== null) return this.#gone(this.#ended);
     if (counted !== null) return counted;
     if (model === undefined) return this.#unknownModel();
-    return Response.json({ input_tokens: estimateInput(this.request.call.json) }, {
+    const { body } = this.request;
+    return Response.json({ input_tokens: estimateInput(body.kind === "json" ? wholeJson(body) : {}) }, {
       headers: { [ESTIMATED_HEADER]: "input_tokens" },
     });
   }

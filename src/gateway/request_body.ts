@@ -18,9 +18,13 @@ export class BodyRefused extends Error {
 export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
   const length = request.headers.get("content-length");
   if (length !== null && Number(length) > limit) throw tooLarge(limit);
-  const raw = length !== null || request.body === null
-    ? await request.bytes()
-    : await readWithin(request.body, limit);
+  const raw = request.body === null
+    ? new Uint8Array(0)
+    : length === null
+    ? await readWithin(request.body, limit)
+    : Number(length) > LARGE_BYTES
+    ? await readExactly(request.body, Number(length))
+    : await request.bytes();
   const encodings = (request.headers.get("content-encoding") ?? "").split(",")
     .map((coding) => coding.trim().toLowerCase())
     .filter((coding) => coding !== "" && coding !== "identity");
@@ -28,6 +32,21 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
   // They were applied in the order of the list, so they are undone from its end (RFC 9110, section 8.4).
   for (const coding of encodings.reverse()) body = await decode(body, coding, limit);
   return body;
+}
+
+/** `bytes()` holds a body twice when it comes in many pieces; from this size on that matters. */
+const LARGE_BYTES = 1024 * 1024;
+
+/** A body of a stated length is read into its place. */
+async function readExactly(stream: ReadableStream<Uint8Array>, length: number): Promise<Uint8Array> {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for await (const piece of stream) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  // The server has refused a body that does not keep to its length.
+  return at === length ? whole : whole.subarray(0, at);
 }
 
 /** A body without a stated length is counted as it comes. */

@@ -8,6 +8,7 @@ import {
   setMember,
   setPath,
   valuesAt,
+  withoutLongStrings,
 } from "../../src/gateway/json_body.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -107,4 +108,48 @@ Deno.test("valuesAt() finds what stands at a path, in each item of an array for 
   assert.deepEqual(found("b", "a"), ["null"]);
   assert.deepEqual(found("b"), ['{"a":null}']);
   assert.deepEqual([found("b", "*"), found("a", "b"), found("c"), found("b", "a", "x")], [[], [], [], []]);
+});
+
+Deno.test("withoutLongStrings() leaves the long strings empty and everything else as it was", () => {
+  const long = String.raw`x\"\\`.repeat(20);
+  const body = String.raw`{"a":"short \" }","${long}":1,"b":["${long}",{"c":"${long}"}],"d":"e"}`;
+  assert.deepEqual(
+    JSON.parse(text(withoutLongStrings(bytes(body), 50))),
+    { a: 'short " }', "": 1, b: ["", { c: "" }], d: "e" },
+  );
+  assert.equal(text(withoutLongStrings(bytes('{"a":"b"}'), 50)), '{"a":"b"}');
+});
+
+Deno.test("withoutLongStrings() makes no JSON of what is none", () => {
+  const long = "x".repeat(60);
+  for (
+    const body of [
+      `{"a":"${long}`,
+      `{"a":"${long}\\"}`,
+      `"${long}"}`,
+      `{"a":"${long}" "b"}`,
+      `{"a":${long}"b"}`,
+    ]
+  ) {
+    assert.throws(() => JSON.parse(text(withoutLongStrings(bytes(body), 50))), SyntaxError, body);
+  }
+});
+
+Deno.test("withoutLongStrings() agrees with parsing on any body", () => {
+  const limit = 8;
+  const emptied = (value: unknown): unknown => {
+    if (typeof value === "string") {
+      return new TextEncoder().encode(JSON.stringify(value)).length > limit ? "" : value;
+    }
+    if (Array.isArray(value)) return value.map(emptied);
+    if (typeof value !== "object" || value === null) return value;
+    return Object.fromEntries(Object.entries(value).map(([name, each]) => [emptied(name), emptied(each)]));
+  };
+  fc.assert(fc.property(fc.jsonValue({ noUnicodeString: false }), (value) => {
+    const printed = JSON.stringify(value);
+    assert.deepEqual(
+      JSON.parse(text(withoutLongStrings(bytes(printed), limit))),
+      JSON.parse(JSON.stringify(emptied(JSON.parse(printed)))),
+    );
+  }));
 });
