@@ -8,8 +8,10 @@ import { getLogger } from "@logtape/logtape";
 import config from "../deno.json" with { type: "json" };
 import { adminToken } from "./access/admin_token.ts";
 import { LogCleaner } from "./accounting/cleanup.ts";
+import { Metrics } from "./accounting/metrics.ts";
 import { Pricing } from "./accounting/pricing.ts";
 import { Recorder } from "./accounting/recorder.ts";
+import { openTracing } from "./accounting/tracing.ts";
 import { adminApp } from "./admin/app.ts";
 import { ActiveRequests } from "./gateway/active_requests.ts";
 import { clientPath } from "./gateway/client_path.ts";
@@ -17,8 +19,10 @@ import { Deadlines } from "./gateway/deadlines.ts";
 import type { Gateway } from "./gateway/dispatch.ts";
 import { liveScope } from "./gateway/live_scope.ts";
 import { LiveState } from "./gateway/live_state.ts";
+import { metricsRoute } from "./gateway/metrics_route.ts";
 import { listProviderModels } from "./gateway/provider_models.ts";
 import { errorResponse } from "./gateway/reply.ts";
+import type { LogTools } from "./gateway/request_log.ts";
 import { ResponseOwners } from "./gateway/response_owners.ts";
 import { gatewayRoutes } from "./gateway/routes.ts";
 import { buildRoutingTable, type RoutingTable } from "./gateway/routing_table.ts";
@@ -92,13 +96,17 @@ async function serve(settings: Settings, store: Store): Promise<GatewayServer> {
     flushMs: settings.flushMs,
     now: () => Date.now(),
   });
+  const metrics = new Metrics();
   const routing = await Routing.load(store, (rows, table) => {
+    metrics.useNames(rows);
     keeper.keepWithin(liveScope(rows));
     health.useRouting(rows, table);
   });
   await keeper.restore();
-  const recorder = new Recorder((batch) => store.logs.write(batch), { flushMs: settings.flushMs });
-  const gateway = makeGateway(settings, routing, recorder, tools, health);
+  const write = metrics.timed((batch) => store.logs.write(batch));
+  const recorder = new Recorder(write, { flushMs: settings.flushMs });
+  const logTools: LogTools = { recorder, pricing: new Pricing(), metrics, tracing: await openTracing() };
+  const gateway = makeGateway(settings, routing, { ...tools, ...logTools }, health);
   const cleaner = new LogCleaner({ store, timeZone: settings.timeZone, now: Date.now });
   const app = buildApp(settings, store, routing, gateway, health, cleaner);
   const http = Deno.serve({
@@ -106,7 +114,7 @@ async function serve(settings: Settings, store: Store): Promise<GatewayServer> {
     port: settings.port,
     onListen: () => {},
     onError: (error) => internalError(error),
-  }, app.fetch);
+  }, gateway.tracing?.server(app.fetch) ?? app.fetch);
   const { hostname, port } = http.addr;
   keeper.start();
   health.start();
@@ -210,18 +218,15 @@ type CallTools = Pick<Gateway, "live" | "upstreams" | "deadlines" | "userAgent">
 function makeGateway(
   settings: Settings,
   routing: Routing,
-  recorder: Recorder,
-  tools: CallTools,
+  tools: CallTools & LogTools,
   health: HealthService,
 ): Gateway {
   return {
     ...tools,
     table: () => routing.table,
-    recorder,
     active: new ActiveRequests(),
     owners: new ResponseOwners(routing.store.responseOwners, { flushMs: settings.flushMs }),
     unmetered: new WeakSet(),
-    pricing: new Pricing(),
     streamIdleMs: settings.streamIdleMs,
     openAfterMs: settings.openAfterMs,
     operatorHeaders: settings.operatorHeaders,
@@ -257,6 +262,7 @@ function buildApp(
       timeZone: settings.timeZone,
     }),
   );
+  app.route("/", metricsRoute({ gateway, token, version: config.version }));
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.get("/readyz", async (c) => {
     try {

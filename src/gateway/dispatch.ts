@@ -6,8 +6,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import { withoutSecrets } from "../access/scrub.ts";
-import type { Pricing } from "../accounting/pricing.ts";
-import type { RecordedAttempt, Recorder } from "../accounting/recorder.ts";
+import type { RecordedAttempt } from "../accounting/recorder.ts";
 import { eligible, type Need, whyNone } from "../failover/candidates.ts";
 import { classify } from "../failover/classify.ts";
 import { afterAttempt, emptyWalk, type FinalWord, type Pick, step, type Walk } from "../failover/decide.ts";
@@ -34,19 +33,17 @@ import {
   stoppingError,
   wholeReply,
 } from "./reply.ts";
-import { type Caller, RequestLog } from "./request_log.ts";
+import { type Caller, type LogTools, RequestLog } from "./request_log.ts";
 import type { ResponseOwners, Tie } from "./response_owners.ts";
 import type { RoutedModel, RoutingTable, Target } from "./routing_table.ts";
 import { newTraceId } from "./trace_id.ts";
 import { CallEnded, CLIENT_GONE, type UpstreamCall } from "./upstream.ts";
 
 /** What all requests share. */
-export interface Gateway extends AttemptTools {
+export interface Gateway extends AttemptTools, LogTools {
   /** The routing table in force. */
   table(): RoutingTable;
   readonly live: LiveState;
-  readonly recorder: Recorder;
-  readonly pricing: Pricing;
   readonly active: ActiveRequests;
   readonly owners: ResponseOwners;
   /** Longest silence of a stream, milliseconds. */
@@ -136,8 +133,9 @@ class Dispatch {
     this.#request = request;
     this.#gateway = gateway;
     const { operation, inspection, caller, arrivedAt } = request;
-    this.#log = new RequestLog(gateway.recorder, gateway.pricing, {
+    this.#log = new RequestLog(gateway, {
       traceId: this.#traceId,
+      operation: operation.name,
       protocol: operation.protocol,
       inspection,
       caller,
@@ -154,7 +152,10 @@ class Dispatch {
     try {
       return await this.#walkCandidates();
     } finally {
-      if (!this.#relaying) this.#leave();
+      if (!this.#relaying) {
+        this.#leave();
+        this.#log.close();
+      }
     }
   }
 
@@ -224,14 +225,14 @@ class Dispatch {
     const abort = new AbortController();
     this.#current = abort;
     const firstTokenMs = inspection.stream ? model.firstTokenMs : Infinity;
-    const result = await attempt({
+    const result = await this.#log.run(attempt, {
       operation,
       method,
       target,
       secret: target.secretOf(pick.key.id),
       call,
       body,
-      clientHeaders: headers,
+      clientHeaders: gateway.tracing?.passable(headers) ?? headers,
       stream: inspection.stream,
       userAgent: gateway.userAgent,
       abort,
@@ -252,6 +253,7 @@ class Dispatch {
 
   #commitWhole(result: Extract<AttemptResult, { type: "whole" }>, run: Run): Reply {
     const { response, body, reading, firstByteAt } = result;
+    this.#log.answered([body]);
     this.#settle(run, null, response.status, firstByteAt - run.startedAt);
     this.#log.end(run.row, {
       outcome: reading.incomplete === true ? "incomplete" : "completed",
@@ -270,6 +272,8 @@ class Dispatch {
     const { tap } = pump.source;
     const { dialect } = this.#request.operation;
     this.#relaying = true;
+    this.#log.streaming();
+    this.#log.answered(gate.held);
     this.#gateway.owners.learn(this.#request, run.pick, tap);
     this.#gateway.live.answered(run.handle, performance.now() - run.startedAt);
     const stream = relay(
@@ -290,6 +294,7 @@ class Dispatch {
           size: tap.size,
           firstByteAt: pump.firstByteAt,
         });
+        this.#log.close();
       },
     );
     const headers = streamHeaders(this.operatorHeaders(responseHeaders(response.headers), run.target));
