@@ -55,7 +55,7 @@ export function adminRoutes(dependencies: AdminDependencies): OpenAPIHono {
   app.use(keepFromCaches);
   app.use(context.token === null ? requireLoopbackHost() : requireAdminToken(context.token));
   versionRoutes(app, context);
-  if (context.health !== undefined) healthRoutes(app, context, context.health);
+  healthRoutes(app, context);
   providerRoutes(app, context);
   modelRoutes(app, context);
   associationRoutes(app, context);

@@ -18,8 +18,7 @@ export interface AdminDependencies {
   listModels(provider: Provider): Promise<readonly UpstreamModel[]>;
   /** The running gateway: what it routes by and what it knows. */
   readonly gateway: Pick<Gateway, "live" | "table" | "trialUnhealthy">;
-  /** The health service; without one its routes are not there. */
-  readonly health?: HealthService;
+  readonly health: HealthService;
   /** Removes old rows of the request log. */
   readonly cleaner: LogCleaner;
   /** The clock, epoch milliseconds, for what reports on a span of time. */

@@ -78,9 +78,10 @@ const checksQuery = z.object({
 });
 
 /** Registers the routes. They go before those of `/providers/:id`. */
-export function healthRoutes(app: OpenAPIHono, context: AdminContext, health: HealthService): void {
+export function healthRoutes(app: OpenAPIHono, context: AdminContext): void {
+  const { health } = context;
   verdictRoutes(app, health);
-  historyRoute(app, context, health);
+  historyRoute(app, context);
   healthConfigRoutes(app, health);
 }
 
@@ -117,7 +118,7 @@ function verdictRoutes(app: OpenAPIHono, health: HealthService): void {
   });
 }
 
-function historyRoute(app: OpenAPIHono, { store }: AdminContext, health: HealthService): void {
+function historyRoute(app: OpenAPIHono, { store, health }: AdminContext): void {
   route(app, {
     method: "get",
     path: "/providers/health/{id}/checks",

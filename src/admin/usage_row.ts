@@ -1,6 +1,6 @@
 /** Figures of usage as the admin API shows them. @module */
 import { z } from "@hono/zod-openapi";
-import type { UsageFigures, UsageGroup, UsageRow } from "../store/usage.ts";
+import { NO_USAGE, type UsageFigures, type UsageGroup, type UsageRow } from "../store/usage.ts";
 import { BYTE_ORDER_MARK, type Cell, csvLine } from "./csv.ts";
 import { momentOf, momentSchema } from "./moment.ts";
 
@@ -96,10 +96,10 @@ export function figuresOf(figures: UsageFigures): Figures {
 
 /** What all rows come to; costs of different currencies do not add up. */
 export function totalsOf(rows: readonly UsageRow[]) {
-  const sum = { ...NOTHING };
+  const sum = { ...NO_USAGE };
   const costs = new Map<string, number>();
   for (const row of rows) {
-    for (const field of Object.keys(NOTHING) as (keyof UsageFigures)[]) {
+    for (const field of Object.keys(NO_USAGE) as (keyof UsageFigures)[]) {
       sum[field] = field === "lastUsedAtMs" ? Math.max(sum[field], row[field]) : sum[field] + row[field];
     }
     costs.set(row.currency, (costs.get(row.currency) ?? 0) + row.cost);
@@ -128,24 +128,3 @@ export function csvOf(rows: readonly UsageRow[], groupBy: readonly UsageGroup[],
 function withoutNoise(cost: number): number {
   return Math.round(cost * 1e9) / 1e9;
 }
-
-const NOTHING: Readonly<UsageFigures> = {
-  requests: 0,
-  attempts: 0,
-  successes: 0,
-  failures: 0,
-  callerErrors: 0,
-  cancelled: 0,
-  limited: 0,
-  gatewayErrors: 0,
-  promptTokens: 0,
-  completionTokens: 0,
-  totalTokens: 0,
-  cachedTokens: 0,
-  estimated: 0,
-  unmeasured: 0,
-  cost: 0,
-  responseMs: 0,
-  responses: 0,
-  lastUsedAtMs: 0,
-};

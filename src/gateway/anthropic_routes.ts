@@ -10,6 +10,7 @@ import { anthropicCountTokens, anthropicMessages } from "../protocols/anthropic/
 import { asObject } from "../protocols/json_access.ts";
 import { admit, bearerCredential, type ReadCredential } from "./admission.ts";
 import { countTokens } from "./count_tokens.ts";
+import { answerModelByName } from "./model_by_name.ts";
 import { anthropicModel, anthropicModelList, listedModels } from "./model_list.ts";
 import { BodyRefused, readBody } from "./request_body.ts";
 import {
@@ -90,25 +91,13 @@ function listModels(c: Context<Connection>, { gateway, token }: RouteOptions): R
   return c.json(anthropicModelList(gateway.table()));
 }
 
-function modelByName(c: Context<Connection>, prefix: string, { gateway, token }: RouteOptions): Response {
-  const refusal = admit(c.req.raw, token, anthropicCredential);
-  if (refusal !== null) return refuse(anthropicDialect, refusal);
-  const name = decodeName(c.req.path.slice(prefix.length));
-  const model = listedModels(gateway.table(), ["anthropic"]).find((each) => each.name === name);
-  if (model !== undefined) return c.json(anthropicModel(model));
-  return refuse(anthropicDialect, {
-    status: 404,
-    code: "model_not_found",
-    message: `the model ${JSON.stringify(name)} does not exist here`,
+function modelByName(c: Context<Connection>, prefix: string, options: RouteOptions): Response {
+  return answerModelByName(c, prefix, options, {
+    credential: anthropicCredential,
+    dialect: anthropicDialect,
+    find: (name) => listedModels(options.gateway.table(), ["anthropic"]).find((each) => each.name === name),
+    show: anthropicModel,
   });
-}
-
-function decodeName(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }
 
 /** Takes telemetry, so that its sender does not keep it and try again, and forgets it. Needs no credential: it has none. */

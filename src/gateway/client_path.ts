@@ -20,3 +20,12 @@ export function plainPath(path: string): string {
   const name = path.slice(nameAt);
   return name === "" && plain !== "/" ? plain.replace(/\/$/, "") : plain + name;
 }
+
+/** A part of a URL without its percent signs; one that is badly written stays as it is. */
+export function decodeOnce(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}

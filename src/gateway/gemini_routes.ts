@@ -14,6 +14,7 @@ import {
 } from "../protocols/gemini/model_path.ts";
 import { GEMINI_ACTIONS } from "../protocols/gemini/operations.ts";
 import { admit, bearerCredential, type ReadCredential } from "./admission.ts";
+import { decodeOnce } from "./client_path.ts";
 import { geminiModel, geminiModelList, listedModels } from "./model_list.ts";
 import { type Connection, refuse, type RouteOptions, serveOperation } from "./serve_operation.ts";
 
@@ -56,12 +57,7 @@ function isOurs(c: Context<Connection>): boolean {
 
 /** What follows a prefix, decoded once; a path that cannot be decoded is taken as it stands. */
 function restOf(c: Context<Connection>, prefix: string): string {
-  const path = c.req.path.slice(prefix.length + 1);
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
+  return decodeOnce(c.req.path.slice(prefix.length + 1));
 }
 
 /** @param path without the prefix */

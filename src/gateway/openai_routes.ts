@@ -6,6 +6,7 @@ import * as side from "../protocols/openai/side_routes.ts";
 import { compactResponse, countInputTokens, createResponse } from "../protocols/responses/responses.ts";
 import type { Operation } from "../protocols/protocol.ts";
 import { admit, bearerCredential } from "./admission.ts";
+import { answerModelByName } from "./model_by_name.ts";
 import { openaiModel, openaiModelList } from "./model_list.ts";
 import { responseMethods, responseRoutes } from "./response_routes.ts";
 import { type Connection, refuse, type RouteOptions, serveOperation } from "./serve_operation.ts";
@@ -51,23 +52,11 @@ function listModels(c: Context<Connection>, { gateway, token }: RouteOptions): R
   return c.json(openaiModelList(gateway.table()));
 }
 
-function modelByName(c: Context<Connection>, prefix: string, { gateway, token }: RouteOptions): Response {
-  const refusal = admit(c.req.raw, token, bearerCredential);
-  if (refusal !== null) return refuse(openaiDialect, refusal);
-  const name = decodeName(c.req.path.slice(prefix.length));
-  const model = gateway.table().model(name);
-  if (model !== undefined) return c.json(openaiModel(model));
-  return refuse(openaiDialect, {
-    status: 404,
-    code: "model_not_found",
-    message: `the model ${JSON.stringify(name)} does not exist here`,
+function modelByName(c: Context<Connection>, prefix: string, options: RouteOptions): Response {
+  return answerModelByName(c, prefix, options, {
+    credential: bearerCredential,
+    dialect: openaiDialect,
+    find: (name) => options.gateway.table().model(name),
+    show: openaiModel,
   });
-}
-
-function decodeName(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text;
-  }
 }

@@ -4,6 +4,7 @@ import type { AdminToken } from "../access/admin_token.ts";
 import type { ClientCall, Dialect, GatewayError, ModelPlace, Operation } from "../protocols/protocol.ts";
 import { admit, type ReadCredential } from "./admission.ts";
 import { type ClientBody, NO_BODY, seenOf, understoodBody } from "./client_body.ts";
+import { decodeOnce } from "./client_path.ts";
 import { type ClientRequest, dispatch, type Gateway } from "./dispatch.ts";
 import { errorResponse } from "./reply.ts";
 import { BodyRefused, readBody } from "./request_body.ts";
@@ -117,16 +118,7 @@ function queryOf(url: string): string {
   if (at === -1) return "";
   const end = url.indexOf("#", at);
   return url.slice(at + 1, end === -1 ? undefined : end)
-    .split("&").filter((pair) => pair !== "" && decodedName(pair) !== "key").join("&");
-}
-
-function decodedName(pair: string): string {
-  const name = pair.split("=", 1)[0] ?? "";
-  try {
-    return decodeURIComponent(name);
-  } catch {
-    return name;
-  }
+    .split("&").filter((pair) => pair !== "" && decodeOnce(pair.split("=", 1)[0] ?? "") !== "key").join("&");
 }
 
 /** The address that the connection comes from. What headers say of it is anybody's claim. */

@@ -8,10 +8,13 @@
  *
  * @module
  */
-import { asArray, asCount, asObject, asString, type JsonObject, scalarText } from "./json_access.ts";
+import { readMessage } from "./anthropic/answer.ts";
+import { readGeminiFigures } from "./gemini/answer.ts";
+import type { JsonObject } from "./json_access.ts";
 import { MODEL_LISTINGS } from "./model_listing.ts";
-import { inBandError, readChatAnswer } from "./openai/answer.ts";
-import type { AnswerReading, InBandError, Protocol, Upstream, Usage } from "./protocol.ts";
+import { readChatAnswer } from "./openai/answer.ts";
+import type { AnswerReading, Protocol, Upstream } from "./protocol.ts";
+import { readResponse } from "./responses/answer.ts";
 
 /** One way to keep the answer short. */
 export interface ProbeShape {
@@ -58,7 +61,7 @@ const responses: ProbeRequest = {
     shape("none", { input: PROMPT, store: false }),
     shape("bare", { input: PROMPT }),
   ],
-  readAnswer: (body) => reading(body, inBandError, responsesUsage),
+  readAnswer: readResponse,
 };
 
 /** https://docs.claude.com/en/api/messages; `max_tokens` is required, so no shape is without it. */
@@ -69,7 +72,7 @@ const anthropic: ProbeRequest = {
     shape("max_tokens", { max_tokens: 1, messages: MESSAGES }),
     shape("more_tokens", { max_tokens: 64, messages: MESSAGES }),
   ],
-  readAnswer: (body) => reading(body, inBandError, anthropicUsage),
+  readAnswer: readMessage,
 };
 
 /** https://ai.google.dev/api/generate-content; the model stands in the path. */
@@ -80,7 +83,8 @@ const gemini: ProbeRequest = {
     { name: "max_output_tokens", body: () => ({ ...CONTENTS, generationConfig: { maxOutputTokens: 1 } }) },
     { name: "none", body: () => CONTENTS },
   ],
-  readAnswer: (body) => reading(body, geminiError, geminiUsage),
+  // Thoughts may take the one token that is asked for: a provider without a candidate is alive all the same.
+  readAnswer: readGeminiFigures,
 };
 const CONTENTS = { contents: [{ role: "user", parts: [{ text: PROMPT }] }] };
 
@@ -113,60 +117,4 @@ const PARAMETER = new RegExp(
 
 function shape(name: string, members: JsonObject): ProbeShape {
   return { name, body: (model) => ({ model, ...members }) };
-}
-
-function reading(
-  body: unknown,
-  readError: (body: JsonObject) => InBandError | null,
-  readUsage: (body: JsonObject) => Usage | undefined,
-): AnswerReading {
-  const answer = asObject(body);
-  if (answer === null || Object.keys(answer).length === 0) return { kind: "empty" };
-  const error = readError(answer);
-  if (error !== null) return { kind: "error", error };
-  const usage = readUsage(answer);
-  return { kind: "output", ...(usage && { usage }) };
-}
-
-/** Some relays wrap Gemini's error in an array. */
-function geminiError(body: JsonObject): InBandError | null {
-  const error = asObject(body.error) ?? asObject(asObject(asArray(body)[0])?.error);
-  if (error === null) return null;
-  const status = asCount(error.code);
-  return {
-    code: scalarText(error.code),
-    type: asString(error.status),
-    message: asString(error.message),
-    status: status !== null && status >= 400 && status < 600 ? status : null,
-  };
-}
-
-function responsesUsage(body: JsonObject): Usage | undefined {
-  const usage = asObject(body.usage);
-  return usage === null ? undefined : tokens(asCount(usage.input_tokens), asCount(usage.output_tokens));
-}
-
-/** Anthropic counts cache reads and writes beside the input. */
-function anthropicUsage(body: JsonObject): Usage | undefined {
-  const usage = asObject(body.usage);
-  if (usage === null) return undefined;
-  const cached = (asCount(usage.cache_read_input_tokens) ?? 0) +
-    (asCount(usage.cache_creation_input_tokens) ?? 0);
-  const fresh = asCount(usage.input_tokens);
-  return tokens(fresh === null ? null : fresh + cached, asCount(usage.output_tokens));
-}
-
-/** Gemini counts thoughts beside the output. */
-function geminiUsage(body: JsonObject): Usage | undefined {
-  const usage = asObject(body.usageMetadata);
-  if (usage === null) return undefined;
-  const output = (asCount(usage.candidatesTokenCount) ?? 0) + (asCount(usage.thoughtsTokenCount) ?? 0);
-  return tokens(asCount(usage.promptTokenCount), output);
-}
-
-function tokens(promptTokens: number | null, completionTokens: number | null): Usage {
-  const totalTokens = promptTokens === null || completionTokens === null
-    ? null
-    : promptTokens + completionTokens;
-  return { promptTokens, completionTokens, totalTokens, cachedTokens: null, audioTokens: null };
 }

@@ -36,6 +36,28 @@ export interface UsageFigures {
   lastUsedAtMs: number;
 }
 
+/** Figures of nothing: where sums begin. */
+export const NO_USAGE: Readonly<UsageFigures> = {
+  requests: 0,
+  attempts: 0,
+  successes: 0,
+  failures: 0,
+  callerErrors: 0,
+  cancelled: 0,
+  limited: 0,
+  gatewayErrors: 0,
+  promptTokens: 0,
+  completionTokens: 0,
+  totalTokens: 0,
+  cachedTokens: 0,
+  estimated: 0,
+  unmeasured: 0,
+  cost: 0,
+  responseMs: 0,
+  responses: 0,
+  lastUsedAtMs: 0,
+};
+
 /** What figures can be grouped by. */
 export const USAGE_GROUPS = ["day", "provider", "model", "key", "style", "currency"] as const;
 /** One of {@link USAGE_GROUPS}. */

@@ -1,7 +1,7 @@
 /** Adds finished attempts to the daily figures, in the transaction of their log rows. Lives in the worker. @module */
 import type { LogInsert } from "./logs.ts";
 import type { Session } from "./session.ts";
-import type { UsageFigures } from "./usage.ts";
+import { NO_USAGE, type UsageFigures } from "./usage.ts";
 
 /** The figures of a group of attempts, and what the group has in common. */
 interface Group {
@@ -81,34 +81,13 @@ function groups(session: Session, logs: Iterable<LogInsert>): Iterable<Group> {
     ]);
     let group = found.get(key);
     if (group === undefined) {
-      group = { day, log, figures: { ...NOTHING } };
+      group = { day, log, figures: { ...NO_USAGE } };
       found.set(key, group);
     }
     add(group.figures, log);
   }
   return found.values();
 }
-
-const NOTHING: UsageFigures = {
-  requests: 0,
-  attempts: 0,
-  successes: 0,
-  failures: 0,
-  callerErrors: 0,
-  cancelled: 0,
-  limited: 0,
-  gatewayErrors: 0,
-  promptTokens: 0,
-  completionTokens: 0,
-  totalTokens: 0,
-  cachedTokens: 0,
-  estimated: 0,
-  unmeasured: 0,
-  cost: 0,
-  responseMs: 0,
-  responses: 0,
-  lastUsedAtMs: 0,
-};
 
 function add(figures: UsageFigures, log: LogInsert): void {
   if (log.retry === 0) figures.requests++;

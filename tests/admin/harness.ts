@@ -4,8 +4,11 @@ import { adminToken } from "../../src/access/admin_token.ts";
 import { LogCleaner } from "../../src/accounting/cleanup.ts";
 import { adminApp, adminRoutes } from "../../src/admin/app.ts";
 import type { AdminDependencies } from "../../src/admin/context.ts";
+import { Deadlines } from "../../src/gateway/deadlines.ts";
 import { LiveState } from "../../src/gateway/live_state.ts";
 import { buildRoutingTable } from "../../src/gateway/routing_table.ts";
+import { Upstreams } from "../../src/gateway/upstream.ts";
+import { HealthService } from "../../src/health/service.ts";
 import { openStore } from "../../src/store/open.ts";
 import type { Store } from "../../src/store/store.ts";
 
@@ -41,6 +44,16 @@ export interface Admin extends AsyncDisposable {
 /** Starts one, with other dependencies where a test needs them. */
 export async function startAdmin(overrides: Partial<AdminDependencies> = {}): Promise<Admin> {
   const store = overrides.store ?? await openStore({ path: ":memory:", timeZone: "UTC" });
+  const live = new LiveState();
+  const health = overrides.health ?? await HealthService.load({
+    store: store.health,
+    live,
+    upstreams: new Upstreams(),
+    deadlines: new Deadlines(),
+    userAgent: "test",
+    flushMs: 10,
+    now: overrides.now ?? (() => 0),
+  });
   let reloads = 0;
   const dependencies: AdminDependencies = {
     store,
@@ -48,10 +61,11 @@ export async function startAdmin(overrides: Partial<AdminDependencies> = {}): Pr
     onRoutingChange: () => Promise.resolve(void reloads++),
     listModels: () => Promise.resolve([]),
     gateway: {
-      live: new LiveState(),
+      live,
       table: () => buildRoutingTable({ providers: [], models: [], associations: [] }),
       trialUnhealthy: () => true,
     },
+    health,
     cleaner: new LogCleaner({
       store,
       timeZone: overrides.timeZone ?? "UTC",
