@@ -7,26 +7,18 @@
  * @module
  */
 
+import { systemZone } from "./settings/parsers.ts";
 import {
-  anyText,
-  hostText,
-  oneOf,
-  onOff,
-  type Parser,
-  seconds,
-  systemZone,
-  tokenText,
-  wholeNumber,
-  zoneName,
-} from "./settings/parsers.ts";
+  LOG_FORMATS,
+  LOG_LEVELS,
+  type LogFormat,
+  type LogLevel,
+  type Setting,
+  type SettingEntry,
+  TABLE,
+} from "./settings/table.ts";
 
-/** Levels of the log, from the most to the least talkative. */
-export const LOG_LEVELS = ["debug", "info", "warning", "error"] as const;
-/** Forms of a log line. */
-export const LOG_FORMATS = ["text", "json"] as const;
-
-export type LogLevel = (typeof LOG_LEVELS)[number];
-export type LogFormat = (typeof LOG_FORMATS)[number];
+export { LOG_FORMATS, LOG_LEVELS, type LogFormat, type LogLevel, type SettingEntry };
 
 /** What the gateway was told to be. Frozen; made by {@linkcode readSettings}. */
 export interface Settings {
@@ -58,6 +50,24 @@ export interface Settings {
   readonly bodyLimitBytes: number;
   /** Whether answers carry the `x-llmio-…` headers. @default {true} */
   readonly operatorHeaders: boolean;
+  /** Of a recorded request and of its answer, the most that is kept of each, in bytes. @default {262_144} (256 KiB) */
+  readonly ioLimitBytes: number;
+  /** What a US dollar costs in CNY, for budgets. @default {7.2} */
+  readonly cnyPerUsd: number;
+  /** What credentials in the database are encrypted with; `null` = they are not. @default {null} */
+  readonly secret: string | null;
+  /** Files of the certificate chain and of its key; `null` = plain http. @default {null} */
+  readonly tls: { readonly certFile: string; readonly keyFile: string } | null;
+  /** Origins that may call the client API from a browser; `*` = all. @default {[]} */
+  readonly corsOrigins: readonly string[];
+  /** Addresses and ranges of proxies whose `x-forwarded-for` is believed. @default {[]} */
+  readonly trustedProxies: readonly string[];
+  /** Whether providers at private and loopback addresses are refused. @default {false} */
+  readonly denyPrivateUpstreams: boolean;
+  /** A client that neither sends nor takes for this long is cut off, in milliseconds. @default {60_000} */
+  readonly clientIdleMs: number;
+  /** Folder of a web UI; `null` = none. @default {null} */
+  readonly uiDir: string | null;
   /** File that names the bound address while the server listens; `null` = none. @default {null} */
   readonly readyFile: string | null;
 }
@@ -66,161 +76,6 @@ export interface Settings {
 export type SettingsResult =
   | { readonly ok: true; readonly settings: Settings }
   | { readonly ok: false; readonly errors: readonly string[] };
-
-/** A setting as the documentation shows it. */
-export interface SettingEntry {
-  /** Long flag without its dashes. */
-  readonly flag: string;
-  /** Name of the flag's value in `--help`. */
-  readonly value: string;
-  /** Environment variable. */
-  readonly env: string;
-  /** The default, as shown to people. */
-  readonly default: string;
-  /** What it means, with its unit. */
-  readonly help: string;
-}
-
-interface Setting<T> extends SettingEntry {
-  readonly parse: Parser<T>;
-  /** A secret's value is never repeated in a message. */
-  readonly secret?: boolean;
-}
-
-const setting = <T>(definition: Setting<T>): Setting<T> => definition;
-
-const TABLE = {
-  token: setting({
-    flag: "token",
-    value: "token",
-    env: "TOKEN",
-    default: "none",
-    help: "Admin token. Other users of the machine can see flags: prefer the variable or a file.",
-    parse: tokenText,
-    secret: true,
-  }),
-  tokenFile: setting({
-    flag: "token-file",
-    value: "file",
-    env: "TOKEN_FILE",
-    default: "none",
-    help: "File that holds the admin token.",
-    parse: anyText,
-  }),
-  host: setting({
-    flag: "host",
-    value: "address",
-    env: "LLMIO_HOST",
-    default: "0.0.0.0 with a token, 127.0.0.1 without",
-    help: "Address to listen on. Without a token only a loopback address is taken.",
-    parse: hostText,
-  }),
-  port: setting({
-    flag: "port",
-    value: "port",
-    env: "LLMIO_SERVER_PORT",
-    default: "7070",
-    help: "Port to listen on. 0 takes any free port.",
-    parse: wholeNumber(0, 65_535),
-  }),
-  db: setting({
-    flag: "db",
-    value: "file",
-    env: "LLMIO_DB",
-    default: "./db/llmio.db",
-    help: "Database file, made if missing. `:memory:` keeps everything in memory.",
-    parse: anyText,
-  }),
-  dbVacuum: setting({
-    flag: "db-vacuum",
-    value: "on|off",
-    env: "DB_VACUUM",
-    default: "off",
-    help: "Rewrite the database at the start, as small as it can be: `on` or `off`. Large ones take minutes.",
-    parse: onOff,
-  }),
-  timeZone: setting({
-    flag: "tz",
-    value: "zone",
-    env: "TZ",
-    default: "the system's zone",
-    help: "Time zone in which a day of the statistics begins, such as `Europe/Berlin`.",
-    parse: zoneName,
-  }),
-  logLevel: setting({
-    flag: "log-level",
-    value: "level",
-    env: "LOG_LEVEL",
-    default: "info",
-    help: "Least severe level written: `debug`, `info`, `warning` or `error`.",
-    parse: oneOf(LOG_LEVELS),
-  }),
-  logFormat: setting({
-    flag: "log-format",
-    value: "format",
-    env: "LOG_FORMAT",
-    default: "text",
-    help: "Form of the log on standard error: `text`, or `json` for one object a line.",
-    parse: oneOf(LOG_FORMATS),
-  }),
-  streamIdle: setting({
-    flag: "stream-idle-seconds",
-    value: "seconds",
-    env: "LLMIO_STREAM_IDLE_SECONDS",
-    default: "120",
-    help: "How long a provider's stream may be silent before it is given up, in seconds.",
-    parse: seconds(0.1, 86_400),
-  }),
-  openAfter: setting({
-    flag: "open-after-seconds",
-    value: "seconds",
-    env: "LLMIO_OPEN_AFTER_SECONDS",
-    default: "10",
-    help: "A stream without output for so long is opened with a comment, in seconds. 0 = never.",
-    parse: seconds(0, 86_400),
-  }),
-  grace: setting({
-    flag: "grace-seconds",
-    value: "seconds",
-    env: "LLMIO_GRACE_SECONDS",
-    default: "30",
-    help: "How long a stopping gateway waits for running requests, in seconds.",
-    parse: seconds(0, 86_400),
-  }),
-  flush: setting({
-    flag: "flush-ms",
-    value: "ms",
-    env: "LLMIO_FLUSH_MS",
-    default: "500",
-    help:
-      "How often request logs are written, in milliseconds (10 to 1000). A crash loses no more than this.",
-    parse: wholeNumber(10, 1_000),
-  }),
-  bodyLimit: setting({
-    flag: "body-limit-mb",
-    value: "mb",
-    env: "LLMIO_BODY_LIMIT_MB",
-    default: "64",
-    help: "Largest request body, in MiB (1 to 512).",
-    parse: wholeNumber(1, 512),
-  }),
-  operatorHeaders: setting({
-    flag: "operator-headers",
-    value: "on|off",
-    env: "LLMIO_OPERATOR_HEADERS",
-    default: "on",
-    help: "Whether answers carry the `x-llmio-…` headers (trace id, attempts, provider): `on` or `off`.",
-    parse: onOff,
-  }),
-  readyFile: setting({
-    flag: "ready-file",
-    value: "file",
-    env: "LLMIO_READY_FILE",
-    default: "none",
-    help: "File written once the gateway listens, with its address as JSON. Removed at the stop.",
-    parse: anyText,
-  }),
-} as const;
 
 /** Every setting, in the order in which the documentation shows them. */
 export const SETTINGS: readonly SettingEntry[] = Object.values(TABLE);
@@ -254,7 +109,14 @@ export function readSettings(
     return undefined;
   };
 
-  const token = readToken(flags, env, readTextFile, errors);
+  const texts: Texts = { flags, env, readTextFile };
+  const token = readSecret(TABLE.token, TABLE.tokenFile, texts, errors);
+  const secret = readSecret(TABLE.secret, TABLE.secretFile, texts, errors);
+  const certFile = read(TABLE.tlsCert);
+  const keyFile = read(TABLE.tlsKey);
+  if ((certFile === undefined) !== (keyFile === undefined)) {
+    errors.push("--tls-cert and --tls-key belong together; give both or neither");
+  }
   const host = read(TABLE.host);
   if (host !== undefined && token === "none" && !isLoopback(host)) {
     errors.push(
@@ -279,6 +141,15 @@ export function readSettings(
     flushMs: read(TABLE.flush) ?? 500,
     bodyLimitBytes: (read(TABLE.bodyLimit) ?? 64) * 1024 * 1024,
     operatorHeaders: read(TABLE.operatorHeaders) ?? true,
+    ioLimitBytes: (read(TABLE.ioLimit) ?? 256) * 1024,
+    cnyPerUsd: read(TABLE.cnyPerUsd) ?? 7.2,
+    secret: typeof secret === "string" ? null : secret.value,
+    tls: certFile !== undefined && keyFile !== undefined ? { certFile, keyFile } : null,
+    corsOrigins: read(TABLE.corsOrigins) ?? [],
+    trustedProxies: read(TABLE.trustedProxies) ?? [],
+    denyPrivateUpstreams: read(TABLE.denyPrivateUpstreams) ?? false,
+    clientIdleMs: read(TABLE.clientIdle) ?? 60_000,
+    uiDir: read(TABLE.uiDir) ?? null,
     readyFile: read(TABLE.readyFile) ?? null,
   };
   return errors.length > 0 ? { ok: false, errors } : { ok: true, settings: Object.freeze(settings) };
@@ -290,15 +161,22 @@ export function isLoopback(host: string): boolean {
   return name === "localhost" || name === "::1" || /^127(\.\d{1,3}){3}$/.test(name);
 }
 
-/** `"none"` = no token was given; `"bad"` = one was given and reported as wrong. */
-function readToken(
-  flags: SettingValues,
-  env: SettingValues,
-  readTextFile: (path: string) => string,
+/** Where settings are read from. */
+interface Texts {
+  readonly flags: SettingValues;
+  readonly env: SettingValues;
+  readonly readTextFile: (path: string) => string;
+}
+
+/** A secret that is given itself or by the name of its file. `"none"` = it is not; `"bad"` = it is, and reported as wrong. */
+function readSecret(
+  entry: Setting<string>,
+  fileEntry: Setting<string>,
+  { flags, env, readTextFile }: Texts,
   errors: string[],
 ): { value: string } | "none" | "bad" {
-  const direct = lookUp(TABLE.token, flags, env);
-  const file = lookUp(TABLE.tokenFile, flags, env);
+  const direct = lookUp(entry, flags, env);
+  const file = lookUp(fileEntry, flags, env);
   if (direct && file && direct.flag === file.flag) {
     errors.push(`${direct.source} and ${file.source} are both set; keep one of them`);
     return "bad";
@@ -312,14 +190,14 @@ function readToken(
       errors.push(`${file.source}: cannot read ${quote(file.text)}: ${oneLine(error)}`);
       return "bad";
     }
-    // Who names a file wants a token: an empty one is a mistake, and starting without a token would hide it.
-    const parsed = text === "" ? { problem: "holds no token" } : tokenText(text);
+    // Who names a file wants what is in it: an empty one is a mistake, and starting without would hide it.
+    const parsed = text === "" ? { problem: `holds no ${entry.flag}` } : entry.parse(text);
     if ("value" in parsed) return parsed;
     errors.push(`${file.source}: ${quote(file.text)} ${parsed.problem}`);
     return "bad";
   }
   if (!direct) return "none";
-  const parsed = tokenText(direct.text);
+  const parsed = entry.parse(direct.text);
   if ("value" in parsed) return parsed;
   errors.push(`${direct.source}: the value ${parsed.problem}`);
   return "bad";

@@ -29,6 +29,15 @@ Deno.test("readSettings() gives the documented defaults", () => {
     flushMs: 500,
     bodyLimitBytes: 64 * 1024 * 1024,
     operatorHeaders: true,
+    ioLimitBytes: 256 * 1024,
+    cnyPerUsd: 7.2,
+    secret: null,
+    tls: null,
+    corsOrigins: [],
+    trustedProxies: [],
+    denyPrivateUpstreams: false,
+    clientIdleMs: 60_000,
+    uiDir: null,
     readyFile: null,
   });
 });
@@ -64,6 +73,16 @@ Deno.test("readSettings() reads every setting from its variable", () => {
       LLMIO_FLUSH_MS: "10",
       LLMIO_BODY_LIMIT_MB: "1",
       LLMIO_OPERATOR_HEADERS: "off",
+      LLMIO_IO_LIMIT_KB: "1",
+      LLMIO_CNY_PER_USD: "7.05",
+      LLMIO_SECRET: "sixteen or more!",
+      LLMIO_TLS_CERT: "cert.pem",
+      LLMIO_TLS_KEY: "key.pem",
+      LLMIO_CORS_ORIGINS: "https://a.example, app://obsidian.md",
+      TRUSTED_PROXIES: "127.0.0.1,10.0.0.0/8, fd00::/8",
+      LLMIO_DENY_PRIVATE_UPSTREAMS: "on",
+      LLMIO_CLIENT_IDLE_SECONDS: "5",
+      LLMIO_UI_DIR: "ui",
       LLMIO_READY_FILE: "ready.json",
     }),
     {
@@ -81,13 +100,22 @@ Deno.test("readSettings() reads every setting from its variable", () => {
       flushMs: 10,
       bodyLimitBytes: 1024 * 1024,
       operatorHeaders: false,
+      ioLimitBytes: 1024,
+      cnyPerUsd: 7.05,
+      secret: "sixteen or more!",
+      tls: { certFile: "cert.pem", keyFile: "key.pem" },
+      corsOrigins: ["https://a.example", "app://obsidian.md"],
+      trustedProxies: ["127.0.0.1", "10.0.0.0/8", "fd00::/8"],
+      denyPrivateUpstreams: true,
+      clientIdleMs: 5_000,
+      uiDir: "ui",
       readyFile: "ready.json",
     },
   );
 });
 
 Deno.test("readSettings() lets a flag win over its variable", () => {
-  for (const { flag, env } of SETTINGS.filter((entry) => !entry.flag.startsWith("token"))) {
+  for (const { flag, env } of SETTINGS.filter((entry) => !/^(token|secret|tls)/.test(entry.flag))) {
     const [good, bad] = [GOOD_VALUES[flag], BAD_VALUES[flag]];
     assert.ok(good !== undefined, `no value to try --${flag} with`);
     settingsOf({ [flag]: good, token: "t" }, { [env]: bad ?? "other" });
@@ -122,6 +150,30 @@ Deno.test("readSettings() takes numbers in range only", () => {
   for (const [flag, good, bad] of cases) {
     for (const value of good) settingsOf({ [flag]: value });
     for (const value of bad) assert.equal(errorsOf({ [flag]: value }).length, 1, `--${flag} ${value}`);
+  }
+});
+
+Deno.test("readSettings() takes a secret or its file, long enough to be one, and repeats neither", () => {
+  assert.equal(settingsOf({ secret: "sixteen or more!" }).secret, "sixteen or more!");
+  assert.equal(settingsOf({ "secret-file": "f" }, {}, "sixteen or more!\n").secret, "sixteen or more!");
+  for (const errors of [errorsOf({ secret: "short" }), errorsOf({ "secret-file": "f" }, {}, "short")]) {
+    assert.match(errors.join("\n"), /^--secret(-file)?: .*is shorter than 16 characters$/);
+    assert.ok(!errors[0]?.includes("short ") && !errors[0]?.includes('"short"'));
+  }
+  assert.equal(errorsOf({ secret: "sixteen or more!", "secret-file": "f" }).length, 1);
+});
+
+Deno.test("readSettings() wants both files of TLS or neither", () => {
+  for (const flag of ["tls-cert", "tls-key"]) {
+    assert.deepEqual(errorsOf({ [flag]: "a.pem" }), [
+      "--tls-cert and --tls-key belong together; give both or neither",
+    ]);
+  }
+});
+
+Deno.test("readSettings() takes whole addresses and ranges only", () => {
+  for (const bad of ["10.0.0", "10.0.0.0/8/8", "10.0.0.0/", "::/129", "localhost", "10.0.0.0/-1"]) {
+    assert.equal(errorsOf({ "trusted-proxies": bad }).length, 1, bad);
   }
 });
 
@@ -223,6 +275,13 @@ const GOOD_VALUES: SettingValues = {
   "flush-ms": "20",
   "body-limit-mb": "2",
   "operator-headers": "off",
+  "io-limit-kb": "2",
+  "cny-per-usd": "7",
+  "cors-origins": "*",
+  "trusted-proxies": "::1",
+  "deny-private-upstreams": "on",
+  "client-idle-seconds": "9",
+  "ui-dir": "ui",
   "ready-file": "r.json",
 };
 
@@ -239,4 +298,10 @@ const BAD_VALUES: SettingValues = {
   "flush-ms": "x",
   "body-limit-mb": "x",
   "operator-headers": "maybe",
+  "io-limit-kb": "x",
+  "cny-per-usd": "x",
+  "cors-origins": "https://a.example/path",
+  "trusted-proxies": "10.0.0.0/33",
+  "deny-private-upstreams": "maybe",
+  "client-idle-seconds": "0",
 };

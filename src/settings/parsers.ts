@@ -1,4 +1,5 @@
 /** Reads the values of settings, each from a text. @module */
+import { isIP } from "node:net";
 
 /** A value, or what is wrong with the text; the message goes behind it. */
 export type Parsed<T> = { value: T } | { problem: string };
@@ -34,6 +35,52 @@ export function wholeNumber(min: number, max: number): Parser<number> {
       ? { value }
       : { problem: `is not a whole number from ${min} to ${max}` };
   };
+}
+
+/** A number within limits. */
+export function rate(min: number, max: number): Parser<number> {
+  return (text) => {
+    const value = /^\d+(\.\d+)?$/.test(text) ? Number(text) : NaN;
+    return value >= min && value <= max ? { value } : { problem: `is not a number from ${min} to ${max}` };
+  };
+}
+
+/** Shorter secrets can be guessed. */
+const SECRET_LENGTH = 16;
+
+/** A secret that keys are derived from. */
+export function secretText(text: string): Parsed<string> {
+  if (text.length < SECRET_LENGTH) return { problem: `is shorter than ${SECRET_LENGTH} characters` };
+  return tokenText(text);
+}
+
+/** Origins with commas between them, each as a browser writes it; or `*`. */
+export function origins(text: string): Parsed<readonly string[]> {
+  const value = listOf(text);
+  // Pages of programs have schemes of their own, for which URL knows no origin: app://obsidian.md
+  const odd = value.find((origin) => origin !== "*" && !/^[a-z][a-z0-9+.-]*:\/\/[^\s/?#@]+$/i.test(origin));
+  return odd === undefined
+    ? { value }
+    : { problem: "is not a list of origins; write each as scheme, host and port: https://app.example.com" };
+}
+
+/** Addresses and ranges with commas between them. */
+export function addressRanges(text: string): Parsed<readonly string[]> {
+  const value = listOf(text);
+  return value.every(isRange)
+    ? { value }
+    : { problem: "is not a list of addresses and ranges, such as 127.0.0.1, 10.0.0.0/8 or fd00::/8" };
+}
+
+function isRange(text: string): boolean {
+  const [address = "", prefix = "0", ...more] = text.split("/");
+  const family = isIP(address);
+  return family !== 0 && more.length === 0 && /^\d{1,3}$/.test(prefix) &&
+    Number(prefix) <= (family === 4 ? 32 : 128);
+}
+
+function listOf(text: string): readonly string[] {
+  return text.split(",").map((each) => each.trim()).filter((each) => each !== "");
 }
 
 /** Seconds in, whole milliseconds out; fractions are taken. */
