@@ -1,12 +1,11 @@
-/** Opens the database file: recognises it, backs it up, migrates it, sets it up. Lives in the workers. @module */
+/** Opens the database file: makes it or brings it up to date, and sets it up. Lives in the workers. @module */
 import { Database } from "./database.ts";
-import { backUp } from "./backup.ts";
 import { compact } from "./compact.ts";
 import { messageOf, StoreOpenError } from "./errors.ts";
-import { migrate, MIGRATIONS_DIRECTORY, readMigrations } from "./migrate.ts";
-import { checkIntegrity, damaged, inspectFile, type Origin, recognise } from "./recognise.ts";
+import { checkIntegrity, damaged, inspectFile } from "./recognise.ts";
 import { timeFormatter } from "./time.ts";
-import { adoptStrangeRows, adoptWaitingRows } from "./usage_adoption.ts";
+import { upgrade } from "./upgrade.ts";
+import { adoptStrangeRows } from "./usage_adoption.ts";
 
 /** What to open and how. */
 export interface OpenRequest {
@@ -57,9 +56,7 @@ async function openUpToDate(request: OpenRequest): Promise<OpenedWriter> {
   try {
     const notices = await bringUpToDate(database, request);
     setUp(database);
-    const format = timeFormatter(request.timeZone);
-    adoptWaitingRows(database, format);
-    adoptStrangeRows(database, format);
+    adoptStrangeRows(database, timeFormatter(request.timeZone));
     return { database, notices };
   } catch (error) {
     database.close();
@@ -106,34 +103,18 @@ export function closeWriter(database: Database): void {
   }
 }
 
+/** Answers a line for the operator about each thing that was done. */
 async function bringUpToDate(database: Database, request: OpenRequest): Promise<string[]> {
-  const origin = recognise(database);
-  const migrations = readMigrations(
-    request.migrations === undefined ? MIGRATIONS_DIRECTORY : new URL(request.migrations),
-  );
-  const known = migrations.length;
-  const version = origin.kind === "own" ? origin.version : 0;
-  if (version > known) {
-    throw new StoreOpenError(
-      `${request.path} was written by a newer llmio (schema ${version}; this one knows ${known}): ` +
-        "use that version or a newer one, or the backup that it made; this file was not changed",
-    );
+  const done = await upgrade(database, request);
+  if (done === null) {
+    if ((await Deno.stat(request.path)).size <= ALWAYS_CHECKED_BYTES) checkIntegrity(database);
+    return [];
   }
-
-  const notices: string[] = [];
-  if (origin.kind === "fresh") {
-    // Must come before the first table; gives space back in steps when old rows are deleted.
-    database.exec("PRAGMA auto_vacuum = INCREMENTAL");
-  } else if (version < known) {
-    checkIntegrity(database);
-    const copy = await backUp(database, versionName(origin), request.nowMs);
-    notices.push(`backed up ${request.path} to ${copy} before its first change`);
-  } else if ((await Deno.stat(request.path)).size <= ALWAYS_CHECKED_BYTES) {
-    checkIntegrity(database);
-  }
-  if (version < known) {
-    const applied = migrate(database, migrations, timeFormatter(request.timeZone)(request.nowMs));
-    notices.push(`applied ${applied.join(", ")} to ${request.path}`);
+  const { origin, backup, applied } = done;
+  const notices = [`applied ${applied.join(", ")} to ${request.path}`];
+  if (backup !== null) notices.unshift(`backed up ${request.path} to ${backup} before its first change`);
+  if (origin.kind === "fresh" && request.path !== ":memory:") {
+    notices.unshift(`made a new database: there was none at ${request.path}`);
   }
   return notices;
 }
@@ -152,10 +133,6 @@ function setUp(database: Database): void {
   `);
 }
 
-function versionName(origin: Origin): string {
-  return origin.kind === "own" ? String(origin.version) : "legacy";
-}
-
 /** The file holds credentials, so nobody but its owner may read it. An existing file keeps its mode. */
 function createFile(path: string): void {
   const folder = path.slice(0, Math.max(path.lastIndexOf("/"), path.lastIndexOf("\\")));
@@ -164,7 +141,7 @@ function createFile(path: string): void {
 }
 
 /** Runs `open`; anything that it throws becomes one line that says what, where and how to mend it. */
-async function explained<T>(path: string, open: () => T | Promise<T>): Promise<T> {
+export async function explained<T>(path: string, open: () => T | Promise<T>): Promise<T> {
   try {
     return await open();
   } catch (error) {

@@ -37,8 +37,8 @@ export function readMigrations(directory: URL): Migration[] {
 }
 
 /**
- * Runs the migrations after `version`, all of them in one transaction: when one fails, the file is what it was
- * before the first, and the program that made it can go on with it.
+ * Runs the migrations that the database has not seen. The caller has begun a transaction for writing: when one of them
+ * fails, the file is what it was before the first, and the program that made it can go on with it.
  *
  * SQLite has no ADD COLUMN IF NOT EXISTS, and the columns of old files differ with their age. So an
  * `ALTER TABLE t ADD COLUMN c` is skipped where `t` already has a `c`.
@@ -48,26 +48,23 @@ export function readMigrations(directory: URL): Migration[] {
  * @throws {StoreOpenError} with the name of the file and the reason.
  */
 export function migrate(database: Database, migrations: readonly Migration[], appliedAt: string): string[] {
-  return database.transaction("write", () => {
-    database.exec(
-      `CREATE TABLE IF NOT EXISTS ${MIGRATIONS_TABLE} (
-        version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL
-      ) STRICT`,
+  database.exec(
+    `CREATE TABLE IF NOT EXISTS ${MIGRATIONS_TABLE} (
+      version INTEGER PRIMARY KEY, name TEXT NOT NULL, applied_at TEXT NOT NULL
+    ) STRICT`,
+  );
+  const latest = database.get(`SELECT max(version) AS version FROM ${MIGRATIONS_TABLE}`);
+  const pending = migrations.filter(({ version }) => version > integer(latest?.["version"]));
+  for (const migration of pending) {
+    apply(database, migration);
+    database.run(
+      `INSERT INTO ${MIGRATIONS_TABLE} (version, name, applied_at) VALUES (?, ?, ?)`,
+      migration.version,
+      migration.name,
+      appliedAt,
     );
-    // Asked under the write lock: another process may have migrated the file since it was recognised.
-    const latest = database.get(`SELECT max(version) AS version FROM ${MIGRATIONS_TABLE}`);
-    const pending = migrations.filter(({ version }) => version > integer(latest?.["version"]));
-    for (const migration of pending) {
-      apply(database, migration);
-      database.run(
-        `INSERT INTO ${MIGRATIONS_TABLE} (version, name, applied_at) VALUES (?, ?, ?)`,
-        migration.version,
-        migration.name,
-        appliedAt,
-      );
-    }
-    return pending.map(({ name }) => name);
-  });
+  }
+  return pending.map(({ name }) => name);
 }
 
 function apply(database: Database, migration: Migration): void {

@@ -16,8 +16,12 @@ const NO_TIME_MS = -62_135_596_800_000;
 /** No zone rule is looked up for times before it: no row is that old. */
 const FIRST_MS = Date.UTC(2000, 0, 1);
 
+/** Under an index; the old programs know neither this column nor the outcome. */
+const STRANGE = "started_at_ms IS NULL AND unixepoch(created_at) IS NOT NULL";
+
 /**
- * Adds the rows that wait for it since the migration to the daily figures, if there are any.
+ * Adds the rows that wait for it since the migration to the daily figures, if there are any. The caller has begun a
+ * transaction for writing.
  *
  * A row of the old programs has no outcome: an error there may be anybody's fault and counts as the provider's, as
  * the fork counted it. Rows that were deleted softly are left out, as the old programs left them out of their figures.
@@ -25,12 +29,13 @@ const FIRST_MS = Date.UTC(2000, 0, 1);
  * @param format Writes times with the offset that the configured zone has at that moment.
  */
 export function adoptWaitingRows(database: Database, format: TimeFormatter): void {
-  database.transaction("write", () => {
-    const waiting = database.get("SELECT up_to_id FROM usage_adoption LIMIT 1");
-    if (waiting === undefined) return;
-    adopt(database, format, "log.id <= ?1", integer(waiting["up_to_id"]));
-    database.run("DELETE FROM usage_adoption");
-  });
+  const waiting = database.get("SELECT up_to_id FROM usage_adoption LIMIT 1");
+  if (waiting === undefined) return;
+  const upToId = integer(waiting["up_to_id"]);
+  // Those that an old program wrote after an early version of this one have no time yet.
+  giveTimes(database, `${STRANGE} AND id <= ?1`, upToId);
+  adopt(database, format, "log.id <= ?1", upToId);
+  database.run("DELETE FROM usage_adoption");
 }
 
 /**
@@ -38,31 +43,33 @@ export function adoptWaitingRows(database: Database, format: TimeFormatter): voi
  * compared and adds them to the daily figures.
  */
 export function adoptStrangeRows(database: Database, format: TimeFormatter): void {
-  // Under an index; the old programs know neither this column nor the outcome.
-  const strange = "FROM chat_logs WHERE started_at_ms IS NULL AND unixepoch(created_at) IS NOT NULL";
+  const strange = `FROM chat_logs WHERE ${STRANGE}`;
   if (database.get(`SELECT 1 ${strange} LIMIT 1`) === undefined) return;
   database.transaction("write", () => {
     const ids = JSON.stringify(database.all(`SELECT id ${strange}`).map((row) => integer(row["id"])));
     const listed = "id IN (SELECT value FROM json_each(?1))";
-    database.run(
-      `UPDATE chat_logs SET started_at_ms = CAST(round(unixepoch(created_at, 'subsec') * 1000) AS integer)
-       WHERE ${listed}`,
-      ids,
-    );
+    giveTimes(database, listed, ids);
     adopt(database, format, `log.${listed}`, ids);
   });
+}
+
+function giveTimes(database: Database, condition: string, value: string | number): void {
+  database.run(
+    `UPDATE chat_logs SET started_at_ms = CAST(round(unixepoch(created_at, 'subsec') * 1000) AS integer)
+     WHERE ${condition}`,
+    value,
+  );
 }
 
 function adopt(database: Database, format: TimeFormatter, condition: string, value: string | number): void {
   const which = `${condition} AND log.outcome IS NULL AND log.deleted_at IS NULL`;
   database.run(PRICE.replace("$which", which), value);
-  const times = database.get(
-    `SELECT min(log.started_at_ms) AS first, max(log.started_at_ms) AS last FROM chat_logs AS log WHERE ${which}`,
+  const days = database.all(
+    `SELECT DISTINCT max(log.started_at_ms, ${FIRST_MS}) / ${DAY_MS} AS day FROM chat_logs AS log
+     WHERE ${which} AND log.started_at_ms IS NOT NULL ORDER BY 1`,
     value,
-  );
-  const first = Math.max(FIRST_MS, integer(times?.["first"]));
-  const last = Math.min(first + 100 * 365 * DAY_MS, integer(times?.["last"]));
-  for (const span of spansOfOffset(format, first, last)) {
+  ).map((row) => integer(row["day"]));
+  for (const span of spansOfOffset(format, days)) {
     database.run(ADD.replace("$which", which), value, span.offsetMs, span.fromMs, span.toMs);
   }
 }
@@ -80,22 +87,28 @@ const PRICE = `UPDATE chat_logs AS log SET
   ) AS details
   WHERE details.id = log.id`;
 
+/** Old columns hold whatever scripts put there (bytes, words for numbers), and a STRICT table takes only what fits. */
+const asText = (column: string) => `coalesce(CAST(log.${column} AS text), '')`;
+/** Sums that stay whole numbers, whatever is added up. */
+const asWhole = (value: string) => `CAST(min(total(${value}), 1e15) AS integer)`;
+
 const ADD = `INSERT INTO usage_days (
     day, provider_id, provider_name, model, provider_model, auth_key_id, style, currency,
     requests, attempts, successes, failures, gateway_errors,
     prompt_tokens, completion_tokens, total_tokens, cached_tokens, unmeasured, cost,
     response_ms, responses, last_used_ms
   )
-  SELECT date((coalesce(log.started_at_ms, ${NO_TIME_MS}) + ?2) / 1000, 'unixepoch'),
-    coalesce(log.provider_id, provider.id, 0), coalesce(log.provider_name, ''), coalesce(log.name, ''),
-    coalesce(log.provider_model, ''), coalesce(log.auth_key_id, 0), coalesce(log.style, ''),
-    coalesce(log.currency, ''),
+  SELECT coalesce(date((coalesce(log.started_at_ms, ${NO_TIME_MS}) + ?2) / 1000, 'unixepoch'), '0001-01-01'),
+    coalesce(log.provider_id, provider.id, 0), ${asText("provider_name")}, ${asText("name")},
+    ${asText("provider_model")}, CAST(coalesce(log.auth_key_id, 0) AS integer), ${asText("style")},
+    ${asText("currency")},
     sum(coalesce(log.retry, 0) = 0), count(*), sum(log.status IS 'success'),
     sum(log.status IS NOT 'success' AND log.status IS NOT 'running'), sum(log.status IS 'running'),
-    CAST(total(log.prompt_tokens) AS integer), CAST(total(log.completion_tokens) AS integer),
-    CAST(total(log.total_tokens) AS integer),
-    CAST(total(iif(json_valid(log.prompt_tokens_details),
-      json_extract(log.prompt_tokens_details, '$.cached_tokens'), 0)) AS integer),
+    ${asWhole("log.prompt_tokens")}, ${asWhole("log.completion_tokens")}, ${asWhole("log.total_tokens")},
+    ${
+  asWhole(`iif(json_valid(log.prompt_tokens_details),
+      json_extract(log.prompt_tokens_details, '$.cached_tokens'), 0)`)
+},
     sum(log.status IS 'success' AND coalesce(log.total_tokens, 0) = 0), total(log.cost),
     total(iif(log.status IS 'success',
       max(0, log.first_chunk_time + log.chunk_time - log.proxy_time), 0)) / 1000000,
@@ -124,17 +137,25 @@ interface OffsetSpan {
   readonly offsetMs: number;
 }
 
-/** Cuts time into spans of one offset each. SQLite knows no zones, but it can add an offset. */
-function spansOfOffset(format: TimeFormatter, firstMs: number, lastMs: number): OffsetSpan[] {
+/**
+ * Cuts time into spans of one offset each. SQLite knows no zones, but it can add an offset.
+ *
+ * @param days Those that matter, in days since the epoch, ascending. Between them an offset may be any.
+ */
+function spansOfOffset(format: TimeFormatter, days: readonly number[]): OffsetSpan[] {
   const spans: OffsetSpan[] = [];
   let fromMs = Number.MIN_SAFE_INTEGER;
-  let offsetMs = offsetAt(format, firstMs);
-  for (let at = firstMs; at <= lastMs; at += DAY_MS) {
-    const next = offsetAt(format, at + DAY_MS);
-    if (next === offsetMs) continue;
-    const toMs = changeWithin(format, at, at + DAY_MS);
+  let offsetMs = offsetAt(format, (days[0] ?? 0) * DAY_MS);
+  const change = (toMs: number, next: number) => {
+    if (next === offsetMs) return;
     spans.push({ fromMs, toMs, offsetMs });
     [fromMs, offsetMs] = [toMs, next];
+  };
+  for (const day of days) {
+    const [begin, end] = [day * DAY_MS, (day + 1) * DAY_MS];
+    change(begin, offsetAt(format, begin));
+    const next = offsetAt(format, end);
+    if (next !== offsetMs) change(changeWithin(format, begin, end), next);
   }
   return [...spans, { fromMs, toMs: Number.MAX_SAFE_INTEGER, offsetMs }];
 }

@@ -184,7 +184,8 @@ Deno.test("in a file of both programs only the rows of the fork become capable",
       upstream,
       (database) =>
         database.exec(
-          "CREATE TABLE provider_validations (id integer PRIMARY KEY, provider_id integer NOT NULL)",
+          `CREATE TABLE provider_validations (id integer PRIMARY KEY, created_at datetime, updated_at datetime,
+             provider_id integer NOT NULL UNIQUE, is_healthy BOOLEAN, error_count INTEGER, last_error TEXT)`,
         ),
     );
     await withStore({ path: upstream }, async (store) => {

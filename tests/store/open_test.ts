@@ -32,8 +32,9 @@ Deno.test("openStore() makes the folder and a complete new file", () =>
   inFolder(async (folder) => {
     const path = `${folder}/some/where/llmio.db`;
     const notices = await openOnce(path);
-    equal(notices.length, 1);
-    match(notices[0] ?? "", /^applied 0001_llmio\.sql, 0002_/);
+    equal(notices.length, 2);
+    match(notices[0] ?? "", /^made a new database: there was none at .*\/some\/where\/llmio\.db$/);
+    match(notices[1] ?? "", /^applied 0001_llmio\.sql, 0002_/);
     deepEqual(backupsIn(`${folder}/some/where`), []);
     const tables = new Set(Object.keys(dump(path)));
     const expected = [
