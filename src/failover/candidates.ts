@@ -20,6 +20,8 @@ export interface Route {
   readonly providerModel: string;
   /** Share of the traffic; 0 = only when nothing with weight is left. */
   readonly weight: number;
+  /** Its provider's; larger goes first. */
+  readonly priority: number;
   /** Association and provider are switched on. */
   readonly enabled: boolean;
   /** Capable of tools. */

@@ -6,7 +6,7 @@ import { FAILURE_CLASSES } from "./failure_class.ts";
 import { type FinalWord, finalWord } from "./final_word.ts";
 import { chooseKey } from "./key_pool.ts";
 import type { Rotation } from "./rotation.ts";
-import { isKeyOnTrial, place, type Placement, type Tier } from "./tiers.ts";
+import { comparePriority, firstInLine, isKeyOnTrial, place, type Placement, type Tier } from "./tiers.ts";
 import { hasFailedThisRound, type Walk } from "./walk.ts";
 import { usableWeight } from "./weight.ts";
 
@@ -66,7 +66,7 @@ export type Step =
  *
  * Within a round every candidate is tried at most once, tier by tier. A key that is refused, exhausted or limited leads to
  * the next usable key of the same provider; a provider's own trouble leads to another provider as long as one is left, in
- * whatever tier. A further round begins, after a wait, with those candidates that only passing troubles stood in the way
+ * whatever tier. Within a tier those of a higher priority go before all others. A further round begins, after a wait, with those candidates that only passing troubles stood in the way
  * of: the others would fail again.
  */
 export function step(walk: Walk, input: StepInput): Step {
@@ -113,13 +113,15 @@ function choose(pool: readonly Placement[], input: StepInput): Pick | null {
     }
   }
   if (ready === null) return soonest === null ? null : pickOf(soonest, undefined, input);
-  const chosen = chooseCandidate(input.strategy, ready, input);
+  const chosen = chooseCandidate(input.strategy, firstInLine(ready), input);
   return pickOf(chosen.item, chosen.rotation, input);
 }
 
-/** The order of those that are not ready: cooling before unhealthy, soonest deadline first, then by weight. */
+/** The order of those that are not ready: cooling before unhealthy, by priority, soonest deadline first, then by weight. */
 export function bySoonest(a: Placement, b: Placement): number {
   if (a.tier !== b.tier) return a.tier === "cooling" ? -1 : 1;
+  const byPriority = comparePriority(a, b);
+  if (byPriority !== 0) return byPriority;
   if (a.deadline !== b.deadline) return a.deadline - b.deadline;
   return usableWeight(b.route.weight) - usableWeight(a.route.weight);
 }

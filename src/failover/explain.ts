@@ -5,7 +5,7 @@ import { breakerPhase } from "./breaker.ts";
 import { eligible, fits, type Misfit, type Need, type NoRoute, type Route, whyNone } from "./candidates.ts";
 import { bySoonest } from "./decide.ts";
 import { keyDeadline, type KeyStatus, keyStatus } from "./key_pool.ts";
-import { place, type PlaceInput, type Placement, type Tier } from "./tiers.ts";
+import { firstInLine, place, type PlaceInput, type Placement, type Tier } from "./tiers.ts";
 import { emptyWalk } from "./walk.ts";
 import { usableWeight } from "./weight.ts";
 
@@ -39,6 +39,8 @@ export interface ExplainedCandidate {
   readonly until: number | null;
   /** As it counts: never negative, never NaN. */
   readonly weight: number;
+  /** Its provider's: larger goes first. */
+  readonly priority: number;
   /** Probability that a request that comes now goes to it first. */
   readonly share: number;
   readonly holds: readonly Hold[];
@@ -95,23 +97,18 @@ export function explain(routes: readonly Route[], need: Need, input: ExplainInpu
 
 /** The ready ones in the order of a request whose every attempt fails: the likeliest, then the likeliest of the rest. */
 function inTurn(ready: readonly Placement[], input: ExplainInput): Placement[] {
-  const [first, ...others] = ready;
+  const [first, ...others] = oddsOf(ready, input);
   if (first === undefined) return [];
-  let likeliest = first;
-  let best = 0;
-  for (const { item, share } of chances(input.strategy, [first, ...others], input)) {
-    if (share > best) {
-      best = share;
-      likeliest = item;
-    }
-  }
+  const [likeliest] = others.reduce((best, each) => each[1] > best[1] ? each : best, first);
   return [likeliest, ...inTurn(ready.filter((each) => each !== likeliest), input)];
 }
 
 function oddsOf(ready: readonly Placement[], input: ExplainInput): [Placement, number][] {
   const [first, ...others] = ready;
   if (first === undefined) return [];
-  return chances(input.strategy, [first, ...others], input).map(({ item, share }) => [item, share]);
+  return chances(input.strategy, firstInLine([first, ...others]), input).map((
+    { item, share },
+  ) => [item, share]);
 }
 
 function describe(placement: Placement, share: number, input: ExplainInput): ExplainedCandidate {
@@ -123,6 +120,7 @@ function describe(placement: Placement, share: number, input: ExplainInput): Exp
     trial,
     until: tier === "ready" ? null : deadline,
     weight: usableWeight(route.weight),
+    priority: route.priority,
     share,
     holds: holdsOf(route, input),
     keys: route.keys.map(({ id }) => {

@@ -41,6 +41,24 @@ export function place(route: Route, walk: Walk, input: PlaceInput): Placement | 
   return { route, tier, trial: false, deadline, keys: keys.keys };
 }
 
+/** Orders two placements by their providers' priorities: the larger first. */
+export function comparePriority(a: Placement, b: Placement): number {
+  return b.route.priority - a.route.priority;
+}
+
+/** Those of the highest priority. Among them the model's strategy chooses; the others come after all of them. */
+export function firstInLine(
+  [first, ...others]: readonly [Placement, ...Placement[]],
+): [Placement, ...Placement[]] {
+  let line: [Placement, ...Placement[]] = [first];
+  for (const placement of others) {
+    const order = comparePriority(placement, line[0]);
+    if (order === 0) line.push(placement);
+    else if (order < 0) line = [placement];
+  }
+  return line;
+}
+
 /** Whether a key's pause is over without a success since. */
 export function isKeyOnTrial(key: RouteKey, input: PlaceInput): boolean {
   return keyStatus(input.view.key(key.id), input.now) === "trial";

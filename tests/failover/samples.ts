@@ -25,6 +25,7 @@ export function route(id: number, fields: Partial<Route> = {}): Route {
     protocol: "openai",
     providerModel: "upstream-model",
     weight: 1,
+    priority: 0,
     enabled: true,
     tools: true,
     structuredOutput: true,
