@@ -1,7 +1,8 @@
 /**
  * Measures reports on a large request log: `deno run -A bench/reports.ts [ROWS] [DAYS] [FILE]` (default 1,000,000 rows
- * in 30 days; FILE keeps the built database for the next run). Starts the gateway on a copy and times what an operator
- * would ask, an export, and a clean-up of half of the rows with writes in between.
+ * in 30 days; FILE keeps the built database for the next run). Starts the gateway on a copy, measures what reports cost
+ * the requests beside them, and times what an operator would ask, an export, and a clean-up of half of the rows with
+ * writes in between. With `--load` it stops after the first of these.
  *
  * @module
  */
@@ -10,10 +11,12 @@ import { startServer } from "../src/server.ts";
 import { readSettings } from "../src/settings.ts";
 import type { LogInsert } from "../src/store/logs.ts";
 import { openStore } from "../src/store/open.ts";
+import { measureUnderLoad } from "./reports_load.ts";
 
-const ROWS = Number(Deno.args[0] ?? 1_000_000);
-const DAYS = Number(Deno.args[1] ?? 30);
-const KEPT = Deno.args[2];
+const LOAD_ONLY = Deno.args.includes("--load");
+const [rows, days, KEPT] = Deno.args.filter((arg) => arg !== "--load");
+const ROWS = Number(rows ?? 1_000_000);
+const DAYS = Number(days ?? 30);
 const DAY_MS = 86_400_000;
 const ZONE = "Asia/Shanghai";
 const TOKEN = "bench";
@@ -52,7 +55,8 @@ try {
   if (KEPT !== undefined && await exists(KEPT)) await Deno.copyFile(KEPT, path);
   else await fill(path);
   if (KEPT !== undefined && !await exists(KEPT)) await Deno.copyFile(path, KEPT);
-  await measure(path);
+  await measureUnderLoad(path, print);
+  if (!LOAD_ONLY) await measure(path);
 } finally {
   await Deno.remove(folder, { recursive: true });
 }
@@ -108,6 +112,8 @@ function row(n: number): LogInsert {
     totalTokens: 940,
     cachedTokens: 512,
     audioTokens: 0,
+    cacheWriteTokens: 0,
+    reasoningTokens: 0,
     usageSource: "measured",
     cost: 0.003,
     costSource: "association",
