@@ -3,7 +3,8 @@
  *
  * Code that logs asks `getLogger(["llmio", …])` of LogTape and knows nothing of this file; only the command that
  * runs calls {@linkcode startLog}. Writing never blocks a request and never throws: records are buffered, and a
- * standard error that cannot keep up, or is gone, costs records.
+ * standard error that cannot keep up, or is gone, costs records. Whatever is written is without secrets, at every level
+ * (`access/scrub.ts`).
  *
  * @module
  */
@@ -19,6 +20,8 @@ import {
   type Sink,
   type TextFormatter,
 } from "@logtape/logtape";
+import { withoutSecrets } from "./access/scrub.ts";
+import { membersWithoutSecrets, valueWithoutSecrets } from "./access/scrub_values.ts";
 import type { LogFormat, LogLevel } from "./settings.ts";
 
 /** Options of {@linkcode startLog}. */
@@ -42,7 +45,7 @@ const LAST_FLUSH_MS = 1_000;
 export async function startLog(options: LogOptions): Promise<AsyncDisposable> {
   const colors = options.colors ?? (Deno.stderr.isTerminal() && !Deno.noColor);
   const stderr = getStreamSink(options.stream ?? Deno.stderr.writable, {
-    formatter: options.format === "json" ? jsonLinesFormatter : textFormatter(colors),
+    formatter: lineFormatter(options.format, colors),
     closeStream: false,
     nonBlocking: {
       bufferSize: BUFFERED_RECORDS / 2,
@@ -65,6 +68,23 @@ export async function startLog(options: LogOptions): Promise<AsyncDisposable> {
     ],
   });
   return { [Symbol.asyncDispose]: stopLog };
+}
+
+/** How a record becomes a line, without secrets. A record that nobody writes costs nothing. */
+export function lineFormatter(format: LogFormat, colors: boolean): TextFormatter {
+  const write = format === "json" ? jsonLinesFormatter : textFormatter(colors);
+  return (record) => write(scrubbed(record));
+}
+
+/** The record without secrets in its message and its properties. */
+function scrubbed(record: LogRecord): LogRecord {
+  const { rawMessage, message, properties } = record;
+  return {
+    ...record,
+    message: message.map(valueWithoutSecrets),
+    rawMessage: typeof rawMessage === "string" ? withoutSecrets(rawMessage) : rawMessage,
+    properties: membersWithoutSecrets(properties),
+  };
 }
 
 /** A logger for one room, such as `logOf("gateway")`. */
@@ -99,7 +119,9 @@ function textLine({ timestamp, level, category, message, record }: FormattedValu
   const extra = Object.entries(record.properties)
     .filter(([key]) => !isInMessage(record, key))
     .map(([key, value]) => ` ${key}=${textOf(value)}`);
-  return `${timestamp} ${shown} ${category}: ${message}${extra.join("")}`;
+  // An error or an object within the message is printed over several lines.
+  const oneLine = message.replaceAll(/\r?\n/g, "\\n");
+  return `${timestamp} ${shown} ${category}: ${oneLine}${extra.join("")}`;
 }
 
 /** Whether the message already shows this property. */

@@ -7,13 +7,25 @@ import { Hono } from "@hono/hono";
 import { getLogger } from "@logtape/logtape";
 import config from "../deno.json" with { type: "json" };
 import { adminToken } from "./access/admin_token.ts";
+import type { AdminTokens } from "./access/admin_tokens.ts";
+import { ClientAddresses } from "./access/client_address.ts";
+import { ClientKeys } from "./access/client_keys.ts";
+import { allowOrigins } from "./access/cors.ts";
+import { refuseDoubtful } from "./access/framing.ts";
+import { type HeldSecrets, holdSecrets, storedSecrets } from "./access/scrub.ts";
+import { type Certificate, readCertificate } from "./access/tls.ts";
+import { UpstreamPolicy } from "./access/upstream_policy.ts";
 import { LogCleaner } from "./accounting/cleanup.ts";
+import { Days } from "./accounting/days.ts";
 import { Metrics } from "./accounting/metrics.ts";
 import { Pricing } from "./accounting/pricing.ts";
 import { Recorder } from "./accounting/recorder.ts";
 import { openTracing } from "./accounting/tracing.ts";
+import { loadAdminTokens } from "./admin/admin_tokens.ts";
 import { adminApp } from "./admin/app.ts";
+import { AuditPruner } from "./admin/audit_retention.ts";
 import { ActiveRequests } from "./gateway/active_requests.ts";
+import { ClientStalled } from "./gateway/client_idle.ts";
 import { clientPath } from "./gateway/client_path.ts";
 import { Deadlines } from "./gateway/deadlines.ts";
 import type { Gateway } from "./gateway/dispatch.ts";
@@ -24,15 +36,19 @@ import { listProviderModels } from "./gateway/provider_models.ts";
 import { errorResponse } from "./gateway/reply.ts";
 import type { LogTools } from "./gateway/request_log.ts";
 import { ResponseOwners } from "./gateway/response_owners.ts";
-import { gatewayRoutes } from "./gateway/routes.ts";
+import { CLIENT_PATHS, gatewayRoutes } from "./gateway/routes.ts";
 import { buildRoutingTable, type RoutingTable } from "./gateway/routing_table.ts";
 import { StateKeeper } from "./gateway/state_keeper.ts";
 import { CallEnded, Upstreams } from "./gateway/upstream.ts";
+import { UpstreamHosts } from "./gateway/upstream_hosts.ts";
 import { HealthService } from "./health/service.ts";
 import { openaiDialect } from "./protocols/openai/errors.ts";
 import type { Settings } from "./settings.ts";
-import { openStore } from "./store/open.ts";
+import { openEncryptedStore } from "./store/encryption_open.ts";
 import type { RoutingRows, Store } from "./store/store.ts";
+import { checkUiFolder } from "./ui/folder.ts";
+import { showNewKeysOnce } from "./ui/new_keys.ts";
+import { uiRoutes } from "./ui/routes.ts";
 
 /** What {@linkcode startServer} answers: the server, and the service whose clock a test may want to turn. */
 export interface GatewayServer extends RunningServer {
@@ -59,34 +75,53 @@ const log = getLogger(["llmio", "server"]);
 /**
  * Starts a gateway.
  *
+ * @throws {CertificateProblem} when the certificate cannot be used
  * @throws {StoreOpenError} when the database cannot be used
+ * @throws {UiFolderProblem} when the folder of the web UI holds none
  * @throws {Deno.errors.AddrInUse} when the port is taken
  */
 export async function startServer(settings: Settings): Promise<GatewayServer> {
-  const store = await openStore({
+  const certificate = settings.tls === null ? null : await readCertificate(settings.tls);
+  if (settings.uiDir !== null) await checkUiFolder(settings.uiDir);
+  const store = await openEncryptedStore({
     path: settings.db,
     timeZone: settings.timeZone,
     compact: settings.dbVacuum,
+    secret: settings.secret,
     notice: (line) => log.info("{line}", { line }),
+    warn: (line) => log.warn("{line}", { line }),
   });
+  const secrets = holdSecrets([settings.token, settings.secret]);
   try {
-    return await serve(settings, store);
+    return await serve(settings, store, certificate, secrets);
   } catch (error) {
+    secrets[Symbol.dispose]();
     await store.close();
     throw error;
   }
 }
 
-async function serve(settings: Settings, store: Store): Promise<GatewayServer> {
+/** Limits a minute look back so far, milliseconds. */
+const KEY_WINDOW_MS = 61_000;
+
+async function serve(
+  settings: Settings,
+  store: Store,
+  certificate: Certificate | null,
+  secrets: HeldSecrets,
+): Promise<GatewayServer> {
   const abandoned = await store.logs.closeAbandoned();
   if (abandoned > 0) {
     log.warn("{count} requests were cut off by the end of an earlier run", { count: abandoned });
   }
   const live = new LiveState();
-  const keeper = new StateKeeper(live, store.liveState, { today: () => dayIn(settings.timeZone) });
+  const days = new Days(settings.timeZone);
+  const keeper = new StateKeeper(live, store.liveState, { today: () => days.dayOf(Date.now()) });
   const tools: CallTools = {
     live,
-    upstreams: new Upstreams(),
+    upstreams: new Upstreams(
+      new UpstreamHosts({ policy: new UpstreamPolicy({ denyPrivate: settings.denyPrivateUpstreams }) }),
+    ),
     deadlines: new Deadlines(),
     userAgent: `llmio/${config.version}`,
   };
@@ -97,34 +132,52 @@ async function serve(settings: Settings, store: Store): Promise<GatewayServer> {
     now: () => Date.now(),
   });
   const metrics = new Metrics();
-  const routing = await Routing.load(store, (rows, table) => {
+  const keys = new ClientKeys({
+    now: Date.now,
+    dateOf: (ms) => days.dayOf(ms),
+    nextDay: (ms) => days.nextDay(ms),
+    nextMonth: (ms) => days.nextMonth(ms),
+    cnyPerUsd: settings.cnyPerUsd,
+  });
+  const routing = await Routing.load(store, tools.upstreams.hosts.policy, (rows, table) => {
+    secrets.replace(storedSecrets(rows));
     metrics.useNames(rows);
+    keys.useRows(rows.authKeys ?? []);
     keeper.keepWithin(liveScope(rows));
     health.useRouting(rows, table);
   });
   await keeper.restore();
+  const now = Date.now();
+  keys.restore(
+    await store.authKeys.spending(days.dayOf(now)),
+    await store.authKeys.recentUse(now - KEY_WINDOW_MS),
+  );
   const write = metrics.timed((batch) => store.logs.write(batch));
   const recorder = new Recorder(write, { flushMs: settings.flushMs });
   const logTools: LogTools = { recorder, pricing: new Pricing(), metrics, tracing: await openTracing() };
   const gateway = makeGateway(settings, routing, { ...tools, ...logTools }, health);
   const cleaner = new LogCleaner({ store, timeZone: settings.timeZone, now: Date.now });
-  const app = buildApp(settings, store, routing, gateway, health, cleaner);
+  const pruner = new AuditPruner(store.audit, Date.now);
+  const adminTokens = await loadAdminTokens(store, Date.now);
+  const app = buildApp(settings, store, routing, gateway, keys, adminTokens, health, cleaner);
   const http = Deno.serve({
     hostname: settings.host,
     port: settings.port,
+    ...certificate,
     onListen: () => {},
     onError: (error) => internalError(error),
-  }, gateway.tracing?.server(app.fetch) ?? app.fetch);
+  }, refuseDoubtful(gateway.tracing?.server(app.fetch) ?? app.fetch));
   const { hostname, port } = http.addr;
   keeper.start();
   health.start();
   cleaner.start();
+  pruner.start();
   void gateway.pricing.load();
-  const parts: Parts = { http, gateway, recorder, keeper, health, cleaner, store };
+  const parts: Parts = { http, gateway, recorder, keeper, health, cleaner, pruner, store, secrets };
   let stopping: Promise<void> | null = null;
   const { promise: finished, resolve } = Promise.withResolvers<void>();
   return {
-    url: `http://${urlHost(hostname)}:${port}`,
+    url: `${certificate === null ? "http" : "https"}://${urlHost(hostname)}:${port}`,
     hostname,
     port,
     stop(reason) {
@@ -144,14 +197,16 @@ interface Parts {
   readonly keeper: StateKeeper;
   readonly health: HealthService;
   readonly cleaner: LogCleaner;
+  readonly pruner: AuditPruner;
   readonly store: Store;
+  readonly secrets: HeldSecrets;
 }
 
 /** After the grace time, a cut stream still gets this long to be told so, milliseconds. */
 const LAST_WORDS_MS = 500;
 
 async function shutDown(
-  { http, gateway, recorder, keeper, health, cleaner, store }: Parts,
+  { http, gateway, recorder, keeper, health, cleaner, pruner, store, secrets }: Parts,
   graceMs: number,
   reason: string,
 ): Promise<void> {
@@ -166,12 +221,14 @@ async function shutDown(
   await within(closed, LAST_WORDS_MS);
   await health.stop();
   await cleaner.stop();
+  await pruner.stop();
   gateway.deadlines.stop();
   gateway.upstreams.close();
   await recorder.close();
   await gateway.owners.close();
   await keeper.close();
   await store.close();
+  secrets[Symbol.dispose]();
 }
 
 /** Whether a promise settles within a time. */
@@ -189,14 +246,15 @@ async function within(promise: Promise<unknown>, ms: number): Promise<boolean> {
 class Routing {
   private constructor(
     readonly store: Store,
+    readonly policy: UpstreamPolicy,
     /** Told of the rows of each new table as it comes into force. */
     readonly onSwap: (rows: RoutingRows, table: RoutingTable) => void,
     public table: RoutingTable,
   ) {}
 
-  static async load(store: Store, onSwap: Routing["onSwap"]): Promise<Routing> {
+  static async load(store: Store, policy: UpstreamPolicy, onSwap: Routing["onSwap"]): Promise<Routing> {
     const empty = buildRoutingTable({ providers: [], models: [], associations: [] });
-    const routing = new Routing(store, onSwap, empty);
+    const routing = new Routing(store, policy, onSwap, empty);
     await routing.reload();
     return routing;
   }
@@ -204,7 +262,7 @@ class Routing {
   /** Reads the rows again; from then on requests are routed by them. */
   async reload(): Promise<void> {
     const rows = await this.store.routing();
-    this.table = buildRoutingTable(rows);
+    this.table = buildRoutingTable(rows, this.policy);
     this.onSwap(rows, this.table);
     for (const { providerName, reason } of this.table.problems) {
       log.warn("provider {provider} is not routed to: {reason}", { provider: providerName, reason });
@@ -228,7 +286,10 @@ function makeGateway(
     owners: new ResponseOwners(routing.store.responseOwners, { flushMs: settings.flushMs }),
     unmetered: new WeakSet(),
     streamIdleMs: settings.streamIdleMs,
+    clientIdleMs: settings.clientIdleMs,
     openAfterMs: settings.openAfterMs,
+    ioLimitBytes: settings.ioLimitBytes,
+    cnyPerUsd: settings.cnyPerUsd,
     operatorHeaders: settings.operatorHeaders,
     random: Math.random,
     observe: (providerId, observation) => health.observe(providerId, observation),
@@ -241,28 +302,41 @@ function buildApp(
   store: Store,
   routing: Routing,
   gateway: Gateway,
+  keys: ClientKeys,
+  adminTokens: AdminTokens,
   health: HealthService,
   cleaner: LogCleaner,
 ): Hono {
   const token = adminToken(settings.token);
   const app = new Hono({ getPath: clientPath });
-  app.route("/", gatewayRoutes({ gateway, token, bodyLimitBytes: settings.bodyLimitBytes }));
+  const addresses = new ClientAddresses(settings.trustedProxies);
+  // Without a token no foreign page is let in, so none is told that it may come (access/host_guard.ts).
+  if (token !== null && settings.corsOrigins.length > 0) {
+    for (const path of CLIENT_PATHS) app.use(path, allowOrigins(settings.corsOrigins));
+  }
+  app.route("/", gatewayRoutes({ gateway, token, keys, bodyLimitBytes: settings.bodyLimitBytes, addresses }));
+  if (settings.uiDir !== null) app.use("/api/auth-keys", showNewKeysOnce(Date.now));
   app.route(
     "/api",
     adminApp({
       store,
       token,
+      adminTokens,
       version: config.version,
       now: Date.now,
       onRoutingChange: () => routing.reload(),
-      listModels: (provider) => listProviderModels(provider, gateway),
+      listModels: (provider, limitMs) => listProviderModels(provider, gateway, limitMs),
       gateway,
+      calls: gateway,
+      addressOf: (c) => addresses.of(c.req.raw.headers, c.env?.remoteAddr),
+      upstreamPolicy: gateway.upstreams.hosts.policy,
       health,
       cleaner,
       timeZone: settings.timeZone,
+      cnyPerUsd: settings.cnyPerUsd,
     }),
   );
-  app.route("/", metricsRoute({ gateway, token, version: config.version }));
+  app.route("/", metricsRoute({ gateway, token, adminTokens, version: config.version }));
   app.get("/healthz", (c) => c.json({ status: "ok" }));
   app.get("/readyz", async (c) => {
     try {
@@ -272,6 +346,7 @@ function buildApp(
       return c.json({ status: "not ready" }, 503);
     }
   });
+  if (settings.uiDir !== null) app.route("/", uiRoutes({ folder: settings.uiDir, token }));
   app.notFound((c) =>
     c.json({
       code: 404,
@@ -283,15 +358,10 @@ function buildApp(
 }
 
 function internalError(error: unknown): Response {
+  if (error instanceof ClientStalled) return new Response(null, { status: 408 }); // of an answer that is under way
   log.error("a request failed inside the gateway: {error}", { error });
   const message = "the gateway failed on this request; its log says why";
   return errorResponse(openaiDialect, { status: 500, code: "internal_error", message, traceId: "" });
-}
-
-/** The date in a time zone, `2026-05-20`. */
-function dayIn(timeZone: string): string {
-  // Swedes write dates as ISO 8601 does.
-  return new Date().toLocaleDateString("sv-SE", { timeZone });
 }
 
 function urlHost(hostname: string): string {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { holdSecrets } from "../src/access/scrub.ts";
 import { logOf, type LogOptions, startLog } from "../src/log.ts";
 
 /** What a log with these options writes while `body` runs. */
@@ -89,4 +90,60 @@ Deno.test("startLog() survives a standard error that is gone", async () => {
   });
   await using _log = await startLog({ level: "info", format: "text", stream });
   for (let count = 0; count < 3; count++) logOf("x").error("nobody reads this");
+});
+
+Deno.test("startLog() writes no secret, wherever in a record it is and whatever it is in", async () => {
+  const known = "correct-horse-battery";
+  const shaped = "sk-0123456789abcdefghij";
+  using _secrets = holdSecrets([known]);
+  const error = new Error(`refused ${known}`, { cause: new TypeError(`sent ${shaped}`) });
+  error.stack = `Error: refused ${known}\n    at x (https://u:${known}@h/x.ts?key=${shaped})`;
+  const circular: Record<string, unknown> = { [known]: 1, text: known };
+  circular.self = circular;
+  const values = {
+    text: `quoted ${known}`,
+    error,
+    nested: { list: [{ deep: shaped }, new Map([["a", known]])], url: new URL(`http://h/?key=${known}`) },
+    headers: new Headers({ authorization: "abc" }),
+    token: "short",
+    bytes: new TextEncoder().encode(known),
+    circular,
+    many: new AggregateError([new Error(known)], shaped),
+  };
+  for (const format of ["text", "json"] as const) {
+    const lines = await written({ format, level: "debug" }, () => {
+      for (const level of ["debug", "info", "warn", "error", "fatal"] as const) {
+        logOf("x")[level](`${known} {text} {error} {nested}`, values);
+        logOf("x")[level]("properties", values);
+        logOf("x")[level]`template ${known} and ${error}`;
+      }
+    });
+    assert.equal(lines.length, 15);
+    for (const line of lines) {
+      assert.ok(!line.includes("horse") && !line.includes("0123456789"), line);
+      assert.ok(line.includes("****"), line);
+      if (format === "json") JSON.parse(line);
+    }
+    assert.ok(lines.every((line) => !/short|abc"/.test(line)));
+    assert.ok(lines[1]?.includes("refused ****") && lines[1]?.includes("at x ("), lines[1]);
+  }
+});
+
+Deno.test("startLog() costs the record of an unwritten line nothing", async () => {
+  let reads = 0;
+  const value = Object.defineProperty({}, "read", { enumerable: true, get: () => ++reads });
+  await written({ level: "warning" }, () => logOf("x").info("properties", { value }));
+  assert.equal(reads, 0);
+  await written({ level: "info" }, () => logOf("x").info("properties", { value }));
+  assert.ok(reads > 0);
+});
+
+Deno.test("startLog() survives a value that cannot be read", async () => {
+  const value = {
+    get broken(): never {
+      throw new Error("no");
+    },
+  };
+  const [line] = await written({}, () => logOf("x").info("properties", { value, fine: 1 }));
+  assert.match(line ?? "", /unreadable.*fine=1/);
 });

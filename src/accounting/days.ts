@@ -29,10 +29,32 @@ export class Days {
     return this.#format(epochMs).slice(0, 19);
   }
 
+  /** When the next day begins, epoch milliseconds in and out. */
+  nextDay(epochMs: number): number {
+    return this.#endOf(epochMs, "2026-05-20".length, 2);
+  }
+
+  /** When the next month begins, epoch milliseconds in and out. */
+  nextMonth(epochMs: number): number {
+    return this.#endOf(epochMs, "2026-05".length, 33);
+  }
+
   /** The same time of day so many calendar days earlier; epoch milliseconds in and out. */
   daysBefore(epochMs: number, days: number): number {
     const earlier = epochMs - days * DAY_MS;
     return earlier + this.#offsetMs(epochMs) - this.#offsetMs(earlier);
+  }
+
+  /** The first moment whose clock does not begin as it does now. Zones change their offset, so it is sought. */
+  #endOf(epochMs: number, length: number, withinDays: number): number {
+    const now = this.clockOf(epochMs).slice(0, length);
+    let [before, after] = [epochMs, epochMs + withinDays * DAY_MS];
+    while (after - before > 1) {
+      const middle = Math.floor((before + after) / 2);
+      if (this.clockOf(middle).startsWith(now)) before = middle;
+      else after = middle;
+    }
+    return after;
   }
 
   #offsetMs(epochMs: number): number {

@@ -3,10 +3,11 @@
  *
  * A client can ask for any model, and a model's name is whatever was typed; so only names that an operator has given
  * become labels, at most {@link MAX_NAMES} of a kind. All others share one. Providers are told apart by their id: a
- * provider that is renamed goes on counting under its new name.
+ * provider that is renamed goes on counting under its new name. What looks like a secret in a name is not in its label.
  *
  * @module
  */
+import { withoutSecrets } from "../access/scrub.ts";
 
 /** Names of one kind that have a label of their own. */
 export const MAX_NAMES = 200;
@@ -25,7 +26,9 @@ export interface Named {
 export class MetricLabels {
   #providers: ReadonlyMap<number, string> = new Map();
   #others: ReadonlySet<number> = new Set();
-  #models: ReadonlySet<string> = new Set();
+  /** Each with its label. */
+  #models: ReadonlyMap<string, string> = new Map();
+  #modelLabels: ReadonlySet<string> = new Set();
 
   /** Takes the rows that exist now. The oldest ones have labels of their own. */
   use(providers: readonly Named[], models: readonly Named[]): void {
@@ -33,7 +36,9 @@ export class MetricLabels {
     this.#providers = distinctNames(byAge.slice(0, MAX_NAMES));
     this.#others = new Set(byAge.slice(MAX_NAMES).map(({ id }) => id));
     const names = models.toSorted((one, other) => one.id - other.id).map(({ name }) => name);
-    this.#models = new Set([...new Set(names)].slice(0, MAX_NAMES));
+    const labelled = [...new Set(names)].slice(0, MAX_NAMES);
+    this.#models = new Map(labelled.map((name) => [name, withoutSecrets(name)]));
+    this.#modelLabels = new Set(this.#models.values());
   }
 
   /** The ids of all providers. */
@@ -55,12 +60,12 @@ export class MetricLabels {
 
   /** What stands for a model that a client asks for. */
   model(name: string): string {
-    return this.#models.has(name) ? name : OTHER;
+    return this.#models.get(name) ?? OTHER;
   }
 
   /** Whether a label of {@link model} still stands for something. */
   hasModel(label: string): boolean {
-    return label === OTHER || this.#models.has(label);
+    return label === OTHER || this.#modelLabels.has(label);
   }
 }
 
@@ -69,7 +74,7 @@ function distinctNames(providers: readonly Named[]): Map<number, string> {
   const taken = new Set([OTHER]);
   const labels = new Map<number, string>();
   for (const { id, name } of providers) {
-    let label = name;
+    let label = withoutSecrets(name);
     while (taken.has(label)) label += ` #${id}`;
     taken.add(label);
     labels.set(id, label);

@@ -139,12 +139,14 @@ export class Metrics {
     out.metric(
       "llmio_tokens_total",
       "counter",
-      "Tokens that providers reported; cached ones are a part of prompt.",
+      "Tokens by kind; cached and cache_write are parts of prompt, reasoning is one of completion.",
     );
     for (const { counts, labels } of attempts) {
       out.sample("llmio_tokens_total", { ...labels, kind: "prompt" }, counts.promptTokens);
       out.sample("llmio_tokens_total", { ...labels, kind: "completion" }, counts.completionTokens);
       out.sample("llmio_tokens_total", { ...labels, kind: "cached" }, counts.cachedTokens);
+      out.sample("llmio_tokens_total", { ...labels, kind: "cache_write" }, counts.cacheWriteTokens);
+      out.sample("llmio_tokens_total", { ...labels, kind: "reasoning" }, counts.reasoningTokens);
     }
     out.metric("llmio_cost_total", "counter", "Cost of the tokens, in the currency of the label.");
     for (const { counts, labels } of attempts) {

@@ -33,7 +33,9 @@ export interface PriceRule {
 }
 
 /** The tokens that cost something. */
-export type PricedUsage = Pick<RecordedUsage, "promptTokens" | "completionTokens" | "cachedTokens">;
+export type PricedUsage =
+  & Pick<RecordedUsage, "promptTokens" | "completionTokens" | "cachedTokens">
+  & Partial<Pick<RecordedUsage, "cacheWriteTokens">>;
 
 /** The release of the list, for people: prices change after it. */
 export const PRICE_LIST = "@pydantic/genai-prices 0.1.8 (2026-09-23)";
@@ -100,6 +102,7 @@ function listPrice(list: List, target: Priced, usage: PricedUsage): PriceCalcula
     input_tokens: usage.promptTokens,
     output_tokens: usage.completionTokens,
     cache_read_tokens: usage.cachedTokens,
+    cache_write_tokens: usage.cacheWriteTokens ?? 0,
   };
   const model = target.providerModel.replace(/^models\//, "");
   try {

@@ -5,15 +5,14 @@
  * @module
  */
 import { getLogger } from "@logtape/logtape";
-import type { LogInsert, LogOutcome, LogUpdate } from "../store/logs.ts";
+import type { KeyUse } from "../store/auth_keys.ts";
+import type { LogBatch, LogInsert, LogOutcome, LogUpdate, RecordedIo } from "../store/logs.ts";
 
 /** What is known of an attempt when it begins. */
 export type AttemptStart = Omit<LogInsert, keyof LogOutcome>;
 
 /** Where batches go; answers the ids of the inserted rows in their order. */
-export type WriteBatch = (
-  batch: { inserts: readonly LogInsert[]; updates: readonly LogUpdate[] },
-) => Promise<number[]>;
+export type WriteBatch = (batch: LogBatch) => Promise<number[]>;
 
 /** How the recorder works. */
 export interface RecorderOptions {
@@ -21,6 +20,8 @@ export interface RecorderOptions {
   flushMs: number;
   /** Records that may wait while the database does not take them. @default 200000 */
   capacity?: number;
+  /** Bytes of recorded bodies that may wait; bodies beyond are given up, their rows are kept. @default 64 MiB */
+  ioCapacity?: number;
 }
 
 /** One attempt's row on its way into the database. Made by {@link Recorder.begin}. */
@@ -46,6 +47,8 @@ const RUNNING: LogOutcome = {
   completionTokens: 0,
   totalTokens: 0,
   cachedTokens: 0,
+  cacheWriteTokens: 0,
+  reasoningTokens: 0,
   audioTokens: 0,
   usageSource: "unknown",
   cost: 0,
@@ -57,18 +60,23 @@ export class Recorder {
   readonly #write: WriteBatch;
   readonly #flushMs: number;
   readonly #capacity: number;
+  readonly #ioCapacity: number;
   readonly #log = getLogger(["llmio", "recorder"]);
   #queue: Entry[] = [];
   #timer: ReturnType<typeof setTimeout> | null = null;
   #writing: Promise<void> | null = null;
   #failures = 0;
   #dropped = 0;
+  #droppedIo = 0;
+  #ioBytes = 0;
+  #keyUses = new Map<number, KeyUse>();
   #closed = false;
 
   constructor(write: WriteBatch, options: RecorderOptions) {
     this.#write = write;
     this.#flushMs = options.flushMs;
     this.#capacity = options.capacity ?? 200_000;
+    this.#ioCapacity = options.ioCapacity ?? 64 * 1024 * 1024;
   }
 
   /** Records that wait to be written. */
@@ -90,12 +98,21 @@ export class Recorder {
     return entry;
   }
 
-  /** An attempt has ended. Only the first end of an attempt counts. */
-  end(attempt: RecordedAttempt, outcome: LogOutcome): void {
+  /** An attempt has ended. Only the first end of an attempt counts. @param io its bodies, if they are recorded */
+  end(attempt: RecordedAttempt, outcome: LogOutcome, io: RecordedIo | null = null): void {
     const entry = attempt as Entry;
     if (entry.outcome !== RUNNING) return;
     entry.outcome = outcome;
+    if (io !== null) this.#keepIo(entry, io);
     if (!entry.queued) this.#enqueue(entry);
+  }
+
+  /** A key was used in a way that leaves no row. @param atMs epoch milliseconds */
+  keyUsed(authKeyId: number, atMs: number): void {
+    if (authKeyId === 0) return;
+    const known = this.#keyUses.get(authKeyId);
+    this.#keyUses.set(authKeyId, { authKeyId, uses: (known?.uses ?? 0) + 1, lastUsedAtMs: atMs });
+    this.#timer ??= setTimeout(() => this.#startNow(), this.#flushMs);
   }
 
   /** Writes all that waits. Resolves when it is in the database, or when the database refuses it. */
@@ -103,8 +120,8 @@ export class Recorder {
     this.#cancelTimer();
     while (this.#writing !== null) await this.#writing;
     let before = Infinity;
-    while (this.#queue.length > 0 && this.#queue.length < before) {
-      before = this.#queue.length;
+    while (this.#waits && this.#queue.length + this.#keyUses.size < before) {
+      before = this.#queue.length + this.#keyUses.size;
       await this.#run();
     }
   }
@@ -151,9 +168,31 @@ export class Recorder {
   #run(): Promise<void> {
     this.#writing ??= this.#writeBatch().finally(() => {
       this.#writing = null;
-      if (this.#queue.length > 0 && !this.#closed) this.#schedule();
+      if (this.#waits && !this.#closed) this.#schedule();
     });
     return this.#writing;
+  }
+
+  get #waits(): boolean {
+    return this.#queue.length > 0 || this.#keyUses.size > 0;
+  }
+
+  #keepIo(entry: Entry, io: RecordedIo): void {
+    const bytes = sizeOf(io);
+    if (this.#ioBytes + bytes > this.#ioCapacity) {
+      this.#droppedIo++;
+      if (this.#droppedIo === 1 || this.#droppedIo % 1_000 === 0) {
+        this.#log.error(
+          "the database is too slow for recorded bodies; those of {count} attempts were dropped",
+          {
+            count: this.#droppedIo,
+          },
+        );
+      }
+      return;
+    }
+    entry.io = io;
+    this.#ioBytes += bytes;
   }
 
   #schedule(): void {
@@ -167,19 +206,23 @@ export class Recorder {
 
   async #writeBatch(): Promise<void> {
     const batch = this.#queue.splice(0, BATCH_ROWS);
+    const keyUses = this.#keyUses;
+    this.#keyUses = new Map();
     const fresh: Entry[] = [];
     const inserts: LogInsert[] = [];
     const updates: LogUpdate[] = [];
     for (const entry of batch) {
       entry.queued = false;
+      const row = { ...entry.start, ...entry.outcome, ...(entry.io !== null && { io: entry.io }) };
       if (entry.id === null) {
         fresh.push(entry);
-        inserts.push({ ...entry.start, ...entry.outcome });
-      } else updates.push({ ...entry.start, ...entry.outcome, id: entry.id });
+        inserts.push(row);
+      } else updates.push({ ...row, id: entry.id });
     }
     try {
-      const ids = await this.#write({ inserts, updates });
+      const ids = await this.#write({ inserts, updates, keyUses: [...keyUses.values()] });
       fresh.forEach((entry, i) => entry.id = ids[i] ?? null);
+      for (const { io } of [...inserts, ...updates]) if (io !== undefined) this.#ioBytes -= sizeOf(io);
       this.#failures = 0;
     } catch (error) {
       this.#failures++;
@@ -191,13 +234,32 @@ export class Recorder {
       const again = batch.filter((entry) => !entry.queued);
       for (const entry of again) entry.queued = true;
       this.#queue.unshift(...again);
+      this.#takeBack(keyUses);
     }
   }
+
+  /** What was used meanwhile is later. */
+  #takeBack(keyUses: ReadonlyMap<number, KeyUse>): void {
+    for (const [id, { uses, lastUsedAtMs }] of keyUses) {
+      const later = this.#keyUses.get(id);
+      this.#keyUses.set(id, {
+        authKeyId: id,
+        uses: uses + (later?.uses ?? 0),
+        lastUsedAtMs: Math.max(lastUsedAtMs, later?.lastUsedAtMs ?? 0),
+      });
+    }
+  }
+}
+
+/** About as many bytes as texts take in memory. */
+function sizeOf({ input, text, events }: RecordedIo): number {
+  return input.length + text.length + (events?.reduce((sum, event) => sum + event.length, 0) ?? 0);
 }
 
 class Entry implements RecordedAttempt {
   id: number | null = null;
   queued = false;
+  io: RecordedIo | null = null;
   outcome: LogOutcome = RUNNING;
   constructor(readonly start: AttemptStart) {}
 }

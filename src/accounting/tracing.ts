@@ -11,6 +11,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { Context, Span, SpanContext, SpanStatus, Tracer } from "@opentelemetry/api";
+import { withoutSecrets } from "../access/scrub.ts";
 import type { LogOutcome } from "../store/logs.ts";
 import { answerModel } from "./answer_model.ts";
 
@@ -39,7 +40,14 @@ export interface AttemptFacts {
 /** How an attempt has ended, for its span. */
 export type AttemptResult = Pick<
   LogOutcome,
-  "status" | "outcome" | "statusCode" | "promptTokens" | "completionTokens" | "cachedTokens" | "usageSource"
+  | "status"
+  | "outcome"
+  | "statusCode"
+  | "promptTokens"
+  | "completionTokens"
+  | "cachedTokens"
+  | "cacheWriteTokens"
+  | "usageSource"
 >;
 
 /** A piece of a server's work, with the connection that it is for. */
@@ -175,7 +183,7 @@ export class RequestSpan {
       ? OPERATION_NAMES[operation] ?? operation
       : operation;
     this.#provider = PROVIDER_NAMES[protocol] ?? protocol;
-    const asked = model.slice(0, MAX_NAME);
+    const asked = withoutSecrets(model.slice(0, MAX_NAME));
     this.#span = tracer.startSpan(`${this.#operation} ${asked}`, {
       kind: api.SpanKind.INTERNAL,
       attributes: {
@@ -236,18 +244,19 @@ export class AttemptSpan {
   /** The answer begins with these bytes, or is these bytes. Its model is all that is taken from it. */
   answer(bytes: readonly Uint8Array[]): void {
     const model = answerModel(bytes);
-    if (model !== null) this.#span.setAttribute("gen_ai.response.model", model);
+    if (model !== null) this.#span.setAttribute("gen_ai.response.model", withoutSecrets(model));
   }
 
   /** The attempt has ended. */
   end(result: AttemptResult): void {
     const { status, outcome, statusCode, usageSource } = result;
     if (statusCode > 0) this.#span.setAttribute("http.response.status_code", statusCode);
-    if (usageSource !== "unknown") {
+    if (usageSource === "measured") {
       this.#span.setAttributes({
         "gen_ai.usage.input_tokens": result.promptTokens,
         "gen_ai.usage.output_tokens": result.completionTokens,
         "gen_ai.usage.cache_read.input_tokens": result.cachedTokens,
+        "gen_ai.usage.cache_creation.input_tokens": result.cacheWriteTokens,
       });
     }
     endWith(this.#api, this.#span, outcome, status === "success");

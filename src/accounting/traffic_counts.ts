@@ -44,6 +44,8 @@ export class AttemptCounts {
   promptTokens = 0;
   completionTokens = 0;
   cachedTokens = 0;
+  cacheWriteTokens = 0;
+  reasoningTokens = 0;
   readonly wholeSeconds = new Histogram(WHOLE);
   readonly firstTokenSeconds = new Histogram(FIRST_TOKEN);
   readonly ownSeconds = new Histogram(OWN);
@@ -56,6 +58,8 @@ export class AttemptCounts {
     this.promptTokens += end.promptTokens;
     this.completionTokens += end.completionTokens;
     this.cachedTokens += end.cachedTokens;
+    this.cacheWriteTokens += end.cacheWriteTokens;
+    this.reasoningTokens += end.reasoningTokens;
     if (end.cost > 0) this.costs.add(start.currency, end.cost);
     if (start.retry === 0) this.ownSeconds.observe(start.proxyTimeNs / NS_PER_SECOND);
     if (end.status !== "success" || end.firstChunkTimeNs === 0) return;

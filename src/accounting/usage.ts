@@ -12,8 +12,15 @@ export function mergeUsage(known: Usage | null, latest: Usage): Usage {
     completionTokens: latest.completionTokens ?? known.completionTokens,
     totalTokens: latest.totalTokens ?? known.totalTokens,
     cachedTokens: latest.cachedTokens ?? known.cachedTokens,
+    ...partly("cacheWriteTokens", latest.cacheWriteTokens ?? known.cacheWriteTokens),
+    ...partly("reasoningTokens", latest.reasoningTokens ?? known.reasoningTokens),
     audioTokens: latest.audioTokens ?? known.audioTokens,
   };
+}
+
+/** A member that is left out where it is not known. */
+function partly<Name extends string>(name: Name, value: number | undefined): { [key in Name]?: number } {
+  return (value === undefined ? {} : { [name]: value }) as { [key in Name]?: number };
 }
 
 /** Figures as they stand in a row: what the vendor did not say is 0 there, and the source says so. */
@@ -22,12 +29,14 @@ export interface RecordedUsage {
   completionTokens: number;
   totalTokens: number;
   cachedTokens: number;
+  cacheWriteTokens: number;
+  reasoningTokens: number;
   audioTokens: number;
   usageSource: "measured" | "estimated" | "unknown";
 }
 
-/** The row's figures for what a vendor has reported. */
-export function recordedUsage(usage: Usage | null): RecordedUsage {
+/** The row's figures for what a vendor has reported, or for what has been estimated in its place. */
+export function recordedUsage(usage: Usage | null, estimated = false): RecordedUsage {
   const promptTokens = usage?.promptTokens ?? 0;
   const completionTokens = usage?.completionTokens ?? 0;
   const measured = usage !== null && (usage.promptTokens !== null || usage.completionTokens !== null);
@@ -36,7 +45,9 @@ export function recordedUsage(usage: Usage | null): RecordedUsage {
     completionTokens,
     totalTokens: usage?.totalTokens ?? promptTokens + completionTokens,
     cachedTokens: usage?.cachedTokens ?? 0,
+    cacheWriteTokens: usage?.cacheWriteTokens ?? 0,
+    reasoningTokens: usage?.reasoningTokens ?? 0,
     audioTokens: usage?.audioTokens ?? 0,
-    usageSource: measured ? "measured" : "unknown",
+    usageSource: !measured ? "unknown" : estimated ? "estimated" : "measured",
   };
 }

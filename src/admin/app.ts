@@ -7,10 +7,18 @@ import { Hono } from "@hono/hono";
 import type { Context } from "@hono/hono";
 import { OpenAPIHono } from "@hono/zod-openapi";
 import { getLogger } from "@logtape/logtape";
-import { requireAdminToken } from "../access/admin_token.ts";
-import { requireLoopbackHost } from "../access/host_guard.ts";
+import { requireAdmin } from "../access/admin_tokens.ts";
+import { withoutSecrets } from "../access/scrub.ts";
+import { adminTokenRoutes } from "./admin_tokens.ts";
 import { associationRoutes } from "./associations.ts";
+import { auditRoutes } from "./audit.ts";
+import { authKeyRoutes } from "./auth_keys.ts";
+import { AuditTrail } from "./audit_trail.ts";
+import { batchDeleteRoutes } from "./batch_delete.ts";
+import { configExportRoutes } from "./config_export.ts";
+import { configImportRoutes } from "./config_import.ts";
 import { configRoutes } from "./configs.ts";
+import { connectivityRoutes } from "./connectivity.ts";
 import type { AdminContext, AdminDependencies } from "./context.ts";
 import { failure, Fault } from "./envelope.ts";
 import { dashboardRoutes } from "./dashboard.ts";
@@ -23,10 +31,14 @@ import { logRoutes } from "./logs.ts";
 import { metricsCountRoutes } from "./metrics_counts.ts";
 import { modelRoutes } from "./models.ts";
 import { openapiRoutes } from "./openapi.ts";
+import { orchestrationImportRoutes } from "./orchestration_import.ts";
 import { providerRoutes } from "./providers.ts";
+import { providerValidationRoutes } from "./provider_validation.ts";
+import { smartRoutingRoutes } from "./smart_routing.ts";
 import { answerUnmatched } from "./unmatched.ts";
 import { usageRoutes } from "./usage.ts";
 import { versionRoutes } from "./version.ts";
+import { workbookRoutes } from "./workbook_import.ts";
 import { Writes } from "./writes.ts";
 
 const log = getLogger(["llmio", "admin"]);
@@ -48,17 +60,21 @@ export function adminRoutes(dependencies: AdminDependencies): OpenAPIHono {
     ...dependencies,
     onRoutingChange: () => dependencies.onRoutingChange(),
     now: () => dependencies.now(),
-    listModels: (provider) => dependencies.listModels(provider),
+    listModels: (provider, limitMs) => dependencies.listModels(provider, limitMs),
     writes: new Writes(() => dependencies.onRoutingChange()),
   };
   const app = new OpenAPIHono({ strict: false });
   app.use(keepFromCaches);
-  app.use(context.token === null ? requireLoopbackHost() : requireAdminToken(context.token));
+  app.use(requireAdmin(context));
+  app.use(new AuditTrail({ ...context, audit: context.store.audit }).attach);
   versionRoutes(app, context);
   healthRoutes(app, context);
   providerRoutes(app, context);
   modelRoutes(app, context);
   associationRoutes(app, context);
+  batchDeleteRoutes(app, context);
+  providerValidationRoutes(app, context);
+  connectivityRoutes(app, context);
   logRoutes(app, context);
   logExportRoutes(app, context);
   logCleanupRoutes(app, context);
@@ -66,8 +82,16 @@ export function adminRoutes(dependencies: AdminDependencies): OpenAPIHono {
   usageRoutes(app, context);
   dashboardRoutes(app, context);
   keyRoutes(app, context);
+  authKeyRoutes(app, context);
+  smartRoutingRoutes(app, context);
+  configExportRoutes(app, context);
+  configImportRoutes(app, context);
+  workbookRoutes(app, context);
+  orchestrationImportRoutes(app, context);
   configRoutes(app, context);
   explainRoutes(app, context);
+  adminTokenRoutes(app, context);
+  auditRoutes(app, context);
   openapiRoutes(app, context);
   app.notFound((c) => answerUnmatched(c, app));
   app.onError(answerError);
@@ -84,7 +108,8 @@ async function keepFromCaches(c: Context, next: () => Promise<void>): Promise<vo
 function answerError(error: Error, c: Context): Response {
   if (error instanceof Fault) {
     if (error.status >= 500) log.warn("{message}", { message: error.message, error: error.cause });
-    return failure(c, error);
+    // It may quote a vendor, or what was sent in a wrong field.
+    return failure(c, new Fault(error.status, withoutSecrets(error.message)));
   }
   log.error("Admin request failed: {method} {path}", { method: c.req.method, path: c.req.path, error });
   return failure(c, new Fault(500, "Internal error; the log says more"));

@@ -5,7 +5,7 @@ import type { Association, AssociationFields, AssociationPatch } from "../store/
 import { fieldNames } from "./body.ts";
 import { Fault } from "./envelope.ts";
 import { flagField, idField, must, nameField, priceField, wholeField } from "./fields.ts";
-import { extraBodyFault, headerFault } from "./overrides.ts";
+import { extraBodyFault, headerFault, report } from "./overrides.ts";
 import { rowHead, rowHeadShape } from "./rows.ts";
 
 /** Largest weight. Sums of weights stay exact far beyond any number of associations. */
@@ -163,12 +163,4 @@ function mergedHeaders(stored: Record<string, string>, sent: Record<string, stri
   const merged = mergeHeaders(stored, sent);
   if (!merged.ok) throw new Fault(400, `Invalid request body: ${merged.reason}`);
   return merged.headers;
-}
-
-/** A zod check that reports what a function finds. */
-function report<Value>(fault: (value: Value) => string | null) {
-  return (value: Value, check: z.RefinementCtx) => {
-    const message = fault(value);
-    if (message !== null) check.addIssue({ code: "custom", message });
-  };
 }

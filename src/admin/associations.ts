@@ -1,5 +1,6 @@
 /** Routes of associations, which llmio calls model-providers. @module */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { withoutAlias } from "../gateway/model_alias.ts";
 import type { Association } from "../store/associations.ts";
 import { MissingReference } from "../store/store.ts";
 import {
@@ -11,6 +12,7 @@ import {
   associationUpdate,
   newAssociation,
 } from "./association_fields.ts";
+import { associationAudit } from "./audit_rows.ts";
 import { changedFields, readFields, validFields } from "./body.ts";
 import type { AdminContext } from "./context.ts";
 import { Fault, success } from "./envelope.ts";
@@ -68,7 +70,7 @@ function readRoutes(app: OpenAPIHono, { store }: AdminContext): void {
     if (provider === null) throw new Fault(404, "Provider not found");
     const of = {
       providerName: provider.name,
-      providerModel: query.provider_model,
+      providerModel: withoutAlias(provider, query.provider_model),
       modelName: query.model_name,
     };
     return success(c, await store.logs.latestOutcomes(of));
@@ -81,6 +83,7 @@ function writeRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
     path: "/model-providers",
     tag,
     summary: "Let a provider serve a model",
+    audit: associationAudit("association.create", store),
     body: associationCreate,
     data: associationSchema,
     faults: [422],
@@ -99,6 +102,7 @@ function writeRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
     path: "/model-providers/{id}",
     tag,
     summary: "Change an association; a field left out keeps its value",
+    audit: associationAudit("association.update", store),
     body: associationUpdate,
     data: associationSchema,
     faults: [404, 422],
@@ -123,6 +127,7 @@ function writeRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
     path: "/model-providers/{id}",
     tag,
     summary: "Delete an association",
+    audit: associationAudit("association.delete", store),
     faults: [404],
   }, async (c) => {
     const id = pathId(c);
@@ -137,6 +142,7 @@ function statusRoute(app: OpenAPIHono, { store, writes }: AdminContext): void {
     path: "/model-providers/{id}/status",
     tag,
     summary: "Switch an association on or off",
+    audit: associationAudit("association.switch", store),
     body: switchSchema,
     data: associationSchema,
     faults: [404],

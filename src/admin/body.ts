@@ -62,6 +62,16 @@ export async function readFields(c: Context, names: FieldNames): Promise<Fields>
   return fields;
 }
 
+/** The fields of a row from a file: members that nothing here knows are passed over. */
+export function rowFields(row: object, names: FieldNames): Fields {
+  const fields = new Map<string, unknown>();
+  for (const [member, value] of Object.entries(row)) {
+    const name = names.known.get(spelling(member));
+    if (name !== undefined && !names.ignored.has(spelling(member))) fields.set(name, value);
+  }
+  return fields;
+}
+
 /** The fields that differ from the row as a read shows it. Masks and odd values of old rows thus come back unharmed. */
 export function changedFields(
   fields: Fields,
@@ -90,12 +100,18 @@ export function validFields<Schema extends z.ZodType>(schema: Schema, fields: Fi
   );
 }
 
-async function readObject(c: Context): Promise<object> {
+/** Reads the body as JSON, whatever it is. @throws {Fault} */
+export async function readJson(c: Context): Promise<unknown> {
   const encoding = c.req.header("content-encoding")?.trim().toLowerCase() ?? "";
   if (encoding !== "" && encoding !== "identity") {
     throw new Fault(415, "Invalid request body: content-encoding is not supported here; send plain JSON");
   }
-  const value = parse(decode(await c.req.arrayBuffer()), c.req.header("content-type"));
+  return parse(decode(await c.req.arrayBuffer()), c.req.header("content-type"));
+}
+
+/** Reads the body as a JSON object, whatever its members. @throws {Fault} */
+export async function readObject(c: Context): Promise<object> {
+  const value = await readJson(c);
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     throw new Fault(400, "Invalid request body: it must be a JSON object");
   }

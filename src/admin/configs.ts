@@ -1,8 +1,10 @@
 /** Settings by key, as llmio's web UI reads and writes them. @module */
+import type { Context } from "@hono/hono";
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { maskConfig, mergeConfig } from "../access/config_secrets.ts";
 import { parseJsonObject, setTextMember } from "../access/json_text.ts";
 import { parseProviderConfig } from "../protocols/provider_config.ts";
+import { auditedSetting } from "./audit_rows.ts";
 import { fieldNames, readFields, validFields } from "./body.ts";
 import type { AdminContext } from "./context.ts";
 import { Fault, success } from "./envelope.ts";
@@ -13,6 +15,13 @@ const tag = "settings";
 
 /** The service that counts tokens: an object with `base_url`, `api_key` and `version`, as of a provider. */
 const COUNT_TOKENS = "anthropic_count_tokens";
+
+/** Paths beside the settings, so no settings can have these names. */
+const RESERVED: Readonly<Record<string, string>> = {
+  export: "GET, HEAD",
+  import: "POST",
+  "batch-import": "POST",
+};
 
 const valueSchema = z.string(must("a string that holds JSON")).min(1, "must not be empty")
   .max(100_000, "must not be longer than 100000 characters")
@@ -36,9 +45,10 @@ export function configRoutes(app: OpenAPIHono, { store, writes }: AdminContext):
     tag,
     summary: 'One setting; the value of one that is not stored is ""',
     data: configSchema,
+    faults: [405],
   }, async (c) => {
-    const key = c.req.param("key") ?? "";
-    return success(c, { key, value: shown(key, (await store.configs.get(key))?.value ?? "") });
+    const key = settingKey(c);
+    return success(c, { key, value: shownSetting(key, (await store.configs.get(key))?.value ?? "") });
   });
 
   route(app, {
@@ -46,26 +56,49 @@ export function configRoutes(app: OpenAPIHono, { store, writes }: AdminContext):
     path: "/config/{key}",
     tag,
     summary: "Store one setting",
+    audit: {
+      action: "setting.update",
+      row: async (_id, c) => {
+        const key = settingKey(c);
+        const value = (await store.configs.get(key))?.value;
+        return auditedSetting(key, value, shownSetting(key, value ?? ""));
+      },
+    },
     body: configUpdate,
     data: configSchema,
+    faults: [405],
   }, async (c) => {
-    const key = c.req.param("key") ?? "";
+    const key = settingKey(c);
     const { value } = validFields(configUpdate, await readFields(c, configNames));
     const stored = await writes.run(async () => {
       const before = (await store.configs.get(key))?.value ?? "";
-      return await store.configs.set(key, merged(key, before, value));
+      return await store.configs.set(key, mergedSetting(key, before, value));
     });
-    return success(c, { key, value: shown(key, stored.value) });
+    return success(c, { key, value: shownSetting(key, stored.value) });
   });
 }
 
+/** The `:key` of the path. */
+function settingKey(c: Context): string {
+  const key = c.req.param("key") ?? "";
+  const allowed = isReserved(key) ? RESERVED[key] : undefined;
+  if (allowed === undefined) return key;
+  c.header("Allow", allowed);
+  throw new Fault(405, `Method ${c.req.method} is not allowed here; allowed: ${allowed}`);
+}
+
+/** Whether a name is a path of its own and therefore no setting. */
+export function isReserved(key: string): boolean {
+  return Object.hasOwn(RESERVED, key);
+}
+
 /** Any object may hold a secret; texts of other kinds are not ours. */
-function shown(key: string, value: string): string {
+export function shownSetting(key: string, value: string): string {
   return key === COUNT_TOKENS || parseJsonObject(value) !== null ? maskConfig(value) : value;
 }
 
 /** What to store when a value is written over the stored one. @throws {Fault} */
-function merged(key: string, stored: string, sent: string): string {
+export function mergedSetting(key: string, stored: string, sent: string): string {
   if (key !== COUNT_TOKENS && parseJsonObject(sent) === null) return sent;
   const result = mergeConfig(stored, sent);
   if (!result.ok) {

@@ -29,6 +29,7 @@ export function explainRoutes(app: OpenAPIHono, context: AdminContext): void {
     path: "/explain",
     tag: "explain",
     summary: "Who would serve a request now, in which order, and who would not and why; nobody is called",
+    reads: true,
     body: explainBody,
     data: explanationSchema,
     faults: [404],
@@ -72,10 +73,12 @@ function answer(
       : null,
     candidates: plan.candidates.map((candidate, index) => ({
       position: index + 1,
-      ...named(candidate),
+      ...named(candidate, rows),
       tier: candidate.tier,
       trial: candidate.trial,
       share: candidate.share,
+      priority: candidate.priority,
+      fake_stream: stream && table.target(candidate.associationId)?.fakeStream === true,
       weight: candidate.weight,
       until: momentOf(candidate.until),
       holds: heldBack(candidate, place),
@@ -89,7 +92,7 @@ function answer(
     excluded: [
       ...plan.excluded.map((each) => {
         const row = rows.find(({ id }) => id === each.associationId);
-        return { ...named(each), reason: each.reason, message: whyExcluded(each.reason, asked, row) };
+        return { ...named(each, rows), reason: each.reason, message: whyExcluded(each.reason, asked, row) };
       }),
       ...unusable(model, rows, table),
     ],
@@ -106,6 +109,7 @@ function unusable({ routes }: RoutedModel, rows: readonly Association[], { probl
       provider_id: providerId,
       provider_name: problem?.providerName ?? "",
       provider_model: providerModel,
+      alias: null,
       reason: "unusable" as const,
       message: `the provider cannot be used: ${problem?.reason ?? "it is not in the routing table"}`,
     };
@@ -116,12 +120,15 @@ function named(
   { associationId, providerId, providerName, providerModel }:
     | Explanation["excluded"][number]
     | Explanation["candidates"][number],
+  rows: readonly Association[],
 ) {
+  const own = rows.find(({ id }) => id === associationId)?.providerModel ?? providerModel;
   return {
     association_id: associationId,
     provider_id: providerId,
     provider_name: providerName,
     provider_model: providerModel,
+    alias: own === providerModel ? null : own,
   };
 }
 

@@ -11,7 +11,10 @@ const who = {
   association_id: z.int(),
   provider_id: z.int(),
   provider_name: z.string(),
-  provider_model: z.string().openapi({ description: "The model's name at the provider." }),
+  provider_model: z.string().openapi({ description: "The model's name at the provider, as it is sent." }),
+  alias: z.string().nullable().openapi({
+    description: "The association's name for it, where that is an alias of the provider.",
+  }),
 };
 
 const holdSchema = z.object({
@@ -51,6 +54,8 @@ export const explanationSchema = z.object({
     tier: z.enum(["ready", "cooling", "unhealthy"]),
     trial: z.boolean().openapi({ description: "It takes one request at a time until one has succeeded." }),
     share: z.number().openapi({ description: "Probability that the request goes to it first." }),
+    priority: z.int().openapi({ description: "Of its provider: larger goes first within a tier." }),
+    fake_stream: z.boolean().openapi({ description: "The stream would be made of a whole answer." }),
     weight: z.number(),
     until: momentSchema.openapi({ description: "When what holds it back ends." }),
     holds: z.array(holdSchema),

@@ -1,6 +1,7 @@
 /** Health of providers: verdicts, forced checks, the history of checks. @module */
 import type { Context } from "@hono/hono";
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
+import { withoutSecrets } from "../access/scrub.ts";
 import type { HealthRow } from "../health/report.ts";
 import type { HealthService } from "../health/service.ts";
 import type { CheckFilter, ProviderCheckRow } from "../store/health.ts";
@@ -92,7 +93,7 @@ function verdictRoutes(app: OpenAPIHono, health: HealthService): void {
     tag,
     summary: "The health of all providers, oldest first; nobody is called",
     data: z.array(healthSchema),
-  }, async (c) => success(c, await health.report()));
+  }, async (c) => success(c, (await health.report()).map(shown)));
 
   route(app, {
     method: "get",
@@ -108,6 +109,7 @@ function verdictRoutes(app: OpenAPIHono, health: HealthService): void {
     path: "/health-check/force/{id}",
     tag,
     summary: "Check a provider now, also one that is unhealthy and not yet due, and answer its health",
+    reads: true,
     body: z.strictObject({}),
     data: healthSchema,
     faults: [404],
@@ -144,7 +146,13 @@ function historyRoute(app: OpenAPIHono, { store, health }: AdminContext): void {
 async function rowOf(id: number, health: HealthService): Promise<HealthRow> {
   const [row] = await health.report(id);
   if (row === undefined) throw notFound();
-  return row;
+  return shown(row);
+}
+
+/** Older programs have stored what vendors said as it was. */
+function shown(row: HealthRow): HealthRow {
+  const { error_message } = row;
+  return error_message === undefined ? row : { ...row, error_message: withoutSecrets(error_message) };
 }
 
 function notFound(): Fault {
@@ -174,7 +182,7 @@ function checkRow(row: ProviderCheckRow): z.output<typeof checkSchema> {
     result: row.result,
     status_code: row.statusCode,
     latency_ms: row.latencyMs === null ? null : Math.round(row.latencyMs * 100) / 100,
-    error: row.error,
+    error: withoutSecrets(row.error),
     model: row.model,
     prompt_tokens: row.promptTokens,
     completion_tokens: row.completionTokens,

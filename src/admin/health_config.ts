@@ -22,8 +22,10 @@ const shape = {
   skip_if_recent_success: flag("A success within the interval stands in for a probe."),
 };
 
-const configUpdate = z.strictObject(shape).partial().openapi("HealthCheckConfigUpdate");
-const configNames = fieldNames(configUpdate);
+/** Body of `PUT /api/health-check/config`; a field left out keeps its value. */
+export const configUpdate = z.strictObject(shape).partial().openapi("HealthCheckConfigUpdate");
+/** Its members. */
+export const configNames = fieldNames(configUpdate);
 
 /** The fork's row, and the same under the documented names. */
 const configSchema = z.object({
@@ -50,6 +52,10 @@ export function healthConfigRoutes(app: OpenAPIHono, health: HealthService): voi
     path: "/health-check/config",
     tag,
     summary: "Change the settings of the health check; a field left out keeps its value",
+    audit: {
+      action: "health_config.update",
+      row: () => ({ id: "", name: "", shown: configUpdate.strip().parse(configRow(health.config)) }),
+    },
     body: configUpdate,
     data: configSchema,
   }, async (c) => {
@@ -58,7 +64,8 @@ export function healthConfigRoutes(app: OpenAPIHono, health: HealthService): voi
   });
 }
 
-function changeOf(sent: z.output<typeof configUpdate>): Partial<CompleteHealthConfig> {
+/** The settings that a body changes. */
+export function changeOf(sent: z.output<typeof configUpdate>): Partial<CompleteHealthConfig> {
   const change = {
     enabled: sent.enabled,
     intervalMinutes: sent.interval_minutes,
@@ -70,7 +77,8 @@ function changeOf(sent: z.output<typeof configUpdate>): Partial<CompleteHealthCo
   return Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined));
 }
 
-function configRow({ config, ...row }: StoredHealthConfig): z.output<typeof configSchema> {
+/** The settings under both namings. */
+export function configRow({ config, ...row }: StoredHealthConfig): z.output<typeof configSchema> {
   return {
     ...rowHead(row),
     Enabled: config.enabled,

@@ -9,6 +9,7 @@ import type { RoutingTable } from "../gateway/routing_table.ts";
 import { keyId, parseProviderConfig, type ProviderKey } from "../protocols/provider_config.ts";
 import type { Provider } from "../store/providers.ts";
 import { NameTaken } from "../store/store.ts";
+import type { AuditedRow } from "./audit_trail.ts";
 import { fieldNames, readFields, validFields } from "./body.ts";
 import type { AdminContext } from "./context.ts";
 import { Fault, success } from "./envelope.ts";
@@ -93,6 +94,10 @@ function readRoutes(app: OpenAPIHono, context: AdminContext): void {
     path: "/providers/{id}/keys/{key}/reset",
     tag,
     summary: "Forget what is known of a key, so that it is usable at once",
+    audit: {
+      action: "provider.reset_key",
+      row: async (id, c) => auditedKey(await store.providers.get(id), c, context),
+    },
     body: z.strictObject({}),
     data: keySchema,
     faults: [404, 409, 422],
@@ -106,6 +111,7 @@ function readRoutes(app: OpenAPIHono, context: AdminContext): void {
 
 function poolRoutes(app: OpenAPIHono, context: AdminContext): void {
   const { store, writes } = context;
+  const row = async (id: number) => auditedPool(await store.providers.get(id));
 
   /** Stores the config as edited, and answers the pool that it makes. `change` also says which key it is about. */
   const edit = (id: number, change: (pool: Pool) => { readonly config: string; readonly key: string }) =>
@@ -122,6 +128,7 @@ function poolRoutes(app: OpenAPIHono, context: AdminContext): void {
     path: "/providers/{id}/keys",
     tag,
     summary: "Add a key to a provider's pool",
+    audit: { action: "provider.add_key", row },
     body: keyCreate,
     data: keySchema,
     faults: [404, 409, 422],
@@ -141,6 +148,7 @@ function poolRoutes(app: OpenAPIHono, context: AdminContext): void {
     path: "/providers/{id}/keys/{key}",
     tag,
     summary: "Change the name or the weight of a key; a field left out keeps its value",
+    audit: { action: "provider.update_key", row },
     body: keyUpdate,
     data: keySchema,
     faults: [404, 409, 422],
@@ -160,6 +168,7 @@ function poolRoutes(app: OpenAPIHono, context: AdminContext): void {
     path: "/providers/{id}/keys/{key}",
     tag,
     summary: "Remove a key from a provider's pool",
+    audit: { action: "provider.remove_key", row },
     faults: [404, 409, 422],
   }, async (c) => {
     await edit(pathId(c), ({ provider, keys }) => {
@@ -214,6 +223,22 @@ function checkName(name: string, key: string, keys: readonly ProviderKey[]): voi
   }
 }
 
+/** The pool as the audit log compares it. A key's id is a hash of it, so that no two keys look alike. */
+function auditedPool(row: Provider | null): AuditedRow {
+  const { provider, keys } = poolOf(row);
+  return {
+    name: provider.name,
+    shown: { keys: keys.map(({ id, name, secret, weight }) => ({ id, name, mask: mask(secret), weight })) },
+  };
+}
+
+/** A key with its state as the audit log compares it. */
+function auditedKey(row: Provider | null, c: Context, context: AdminContext): AuditedRow {
+  const pool = poolOf(row);
+  const { id, name } = named(c, pool.keys);
+  return { name: `${pool.provider.name}, key ${name || id}`, shown: keyRow(pool, id, context) };
+}
+
 /** A key of a pool as it is shown. */
 function keyRow(
   { provider, keys }: Pool,
@@ -239,12 +264,21 @@ function keyRow(
   };
 }
 
+/** Of each row that was read, so that a pool of many keys asks for them once. */
+const secretsOfRow = new WeakMap<Provider, string[]>();
+
 /** Vendors quote what was sent to them. */
 function scrubbed(text: string, provider: Provider, table: RoutingTable): string {
+  const secrets = secretsOfRow.get(provider) ?? secretsAround(provider, table);
+  secretsOfRow.set(provider, secrets);
+  return withoutSecrets(text, secrets);
+}
+
+function secretsAround(provider: Provider, table: RoutingTable): string[] {
   const headers = table.models.flatMap(({ routes }) => routes)
     .filter(({ providerId }) => providerId === provider.id)
     .flatMap(({ associationId }) => table.target(associationId)?.customerHeaders ?? []);
-  return withoutSecrets(text, secretsOf(provider, headers));
+  return secretsOf(provider, headers);
 }
 
 /** A deadline that is still to come. */

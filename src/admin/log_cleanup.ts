@@ -50,6 +50,13 @@ export function logCleanupRoutes(app: OpenAPIHono, context: AdminContext): void 
     path: "/logs/cleanup",
     tag,
     summary: "Remove old rows of the request log for good, with their recorded bodies; daily figures stay",
+    audit: {
+      action: "log.clean",
+      note: async (data, c) => {
+        const { type, value } = validFields(cleanupFields, await readFields(c, names));
+        return { type: [null, type], value: [null, value], deleted_count: [null, data["deleted_count"]] };
+      },
+    },
     body: cleanupBody,
     data: z.object({ deleted_count: z.int() }),
   }, async (c) => {
@@ -77,6 +84,13 @@ export function logCleanupRoutes(app: OpenAPIHono, context: AdminContext): void 
     path: "/logs/clear",
     tag,
     summary: "Remove rows of the request log that are older than so many days, for good",
+    audit: {
+      action: "log.clear",
+      note: (data) => ({
+        cutoff_date: [null, data["cutoff_date"]],
+        deleted_count: [null, data["deleted_count"]],
+      }),
+    },
     query: clearQuery,
     data: z.object({ deleted_count: z.int(), cutoff_date: z.string() }),
   }, async (c, query) => {

@@ -2,6 +2,7 @@
 import type { Context } from "@hono/hono";
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { getLogger } from "@logtape/logtape";
+import { withoutSecrets } from "../access/scrub.ts";
 import { Days } from "../accounting/days.ts";
 import type { LogFilter, LogRow } from "../store/logs.ts";
 import type { Store } from "../store/store.ts";
@@ -150,7 +151,7 @@ function cellsOf(row: LogRow, days: Days): Cell[] {
     row.providerName,
     row.status,
     row.style,
-    row.error,
+    withoutSecrets(row.error),
     row.retry,
     wholeMs(row.proxyTimeNs),
     wholeMs(row.firstChunkTimeNs),

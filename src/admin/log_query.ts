@@ -41,7 +41,7 @@ export function logFilter(query: z.output<typeof querySchema>): LogFilter {
 }
 
 /** An optional time parameter, epoch milliseconds once it is read; empty is the same as absent. */
-function momentQuery(refusal: string, description: string) {
+export function momentQuery(refusal: string, description: string) {
   const message = `${refusal} (RFC 3339 time with a zone, or epoch milliseconds)`;
   return textQuery(`${description}: RFC 3339, or epoch milliseconds.`)
     .transform((text) => text === undefined ? undefined : momentMs(text))

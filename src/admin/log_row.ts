@@ -1,5 +1,6 @@
 /** A row of the request log as the admin API shows it. @module */
 import { z } from "@hono/zod-openapi";
+import { withoutSecrets } from "../access/scrub.ts";
 import type { LogRow } from "../store/logs.ts";
 import { rowHead, rowHeadShape } from "./rows.ts";
 
@@ -42,6 +43,8 @@ export const logSchema = z.object({
   UsageSource: text.openapi({
     description: "measured, estimated, unknown, or empty in rows of older programs.",
   }),
+  CacheWriteTokens: count.openapi({ description: "A part of the prompt tokens." }),
+  ReasoningTokens: count.openapi({ description: "A part of the completion tokens." }),
   Cost: z.number().openapi({ description: "In the row's currency, at the prices of its time." }),
   CostSource: text.openapi({
     description: "association, list (the built-in price list) or empty: no price.",
@@ -63,7 +66,8 @@ export function logRow(row: LogRow): z.output<typeof logSchema> {
     AuthKeyID: row.authKeyId,
     SessionID: row.sessionId,
     ChatIO: row.chatIo,
-    Error: row.error,
+    // Older programs have stored what vendors said as it was.
+    Error: withoutSecrets(row.error),
     Retry: row.retry,
     ProxyTime: row.proxyTimeNs,
     FirstChunkTime: row.firstChunkTimeNs,
@@ -82,6 +86,8 @@ export function logRow(row: LogRow): z.output<typeof logSchema> {
     Outcome: row.outcome,
     StatusCode: row.statusCode,
     UsageSource: row.usageSource,
+    CacheWriteTokens: row.cacheWriteTokens,
+    ReasoningTokens: row.reasoningTokens,
     Cost: row.cost,
     CostSource: row.costSource,
   };

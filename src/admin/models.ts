@@ -1,7 +1,8 @@
 /** Models: the public names that clients ask for. @module */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Model, ModelFields } from "../store/models.ts";
-import { NameTaken } from "../store/store.ts";
+import { NameTaken, type Store } from "../store/store.ts";
+import type { Audit, AuditedRow } from "./audit_trail.ts";
 import { changedFields, fieldNames, readFields, validFields } from "./body.ts";
 import type { AdminContext } from "./context.ts";
 import { Fault, success } from "./envelope.ts";
@@ -27,7 +28,7 @@ export const STRATEGIES = [
  * A model of which only the name is known. The figures are those that the web UI fills in; with 0 attempts, which is
  * what llmio takes for a missing figure, a model never answers.
  */
-const NEW_MODEL: ModelFields = {
+export const NEW_MODEL: ModelFields = {
   name: "",
   remark: "",
   maxRetry: 10,
@@ -54,7 +55,8 @@ const shape = {
   breaker: flagField("Circuit breaker on."),
 };
 
-const modelCreate = z.strictObject({
+/** Body of `POST /api/models`. */
+export const modelCreate = z.strictObject({
   ...shape,
   remark: shape.remark.default(""),
   max_retry: shape.max_retry.default(NEW_MODEL.maxRetry),
@@ -64,9 +66,10 @@ const modelCreate = z.strictObject({
   breaker: shape.breaker.default(false),
 }).openapi("ModelCreate");
 
-const modelUpdate = z.strictObject(shape).partial().openapi("ModelUpdate");
-/** The display order is set for all models at once, by `PATCH /api/models/order`. */
-const modelNames = fieldNames(modelUpdate, {}, ["DisplayOrder"]);
+/** Body of `PUT /api/models/:id`; a field left out keeps its value. */
+export const modelUpdate = z.strictObject(shape).partial().openapi("ModelUpdate");
+/** Members of both bodies. The display order is set for all models at once, by `PATCH /api/models/order`. */
+export const modelNames = fieldNames(modelUpdate, {}, ["DisplayOrder"]);
 
 const modelSchema = z.object({
   ...rowHeadShape,
@@ -137,11 +140,12 @@ function writeRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
     path: "/models",
     tag,
     summary: "Add a model",
+    audit: modelAudit("model.create", store),
     body: modelCreate,
     data: modelSchema,
     faults: [409],
   }, async (c) => {
-    const fields = merged(NEW_MODEL, validFields(modelCreate, await readFields(c, modelNames)));
+    const fields = mergedModel(NEW_MODEL, validFields(modelCreate, await readFields(c, modelNames)));
     const created = await writes.run(() => unlessTaken(fields.name, store.models.create(fields)));
     return success(c, modelRow(created));
   });
@@ -151,6 +155,7 @@ function writeRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
     path: "/models/{id}",
     tag,
     summary: "Change a model; a field left out keeps its value",
+    audit: modelAudit("model.update", store),
     body: modelUpdate,
     data: modelSchema,
     faults: [404, 409],
@@ -161,7 +166,7 @@ function writeRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
       const stored = found(await store.models.get(id));
       const sent = validFields(modelUpdate, changedFields(fields, modelRow(stored), modelNames));
       if (Object.keys(sent).length === 0) return stored;
-      const next = merged(stored, sent);
+      const next = mergedModel(stored, sent);
       return found(await unlessTaken(next.name, store.models.update(id, next)));
     });
     return success(c, modelRow(updated));
@@ -172,6 +177,7 @@ function writeRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
     path: "/models/{id}",
     tag,
     summary: "Delete a model and its associations",
+    audit: modelAudit("model.delete", store),
     faults: [404],
   }, async (c) => {
     const id = pathId(c);
@@ -187,6 +193,7 @@ function orderRoute(app: OpenAPIHono, { store, writes }: AdminContext): void {
     path: "/models/order",
     tag,
     summary: "Set the order in which models are shown",
+    audit: { action: "model.reorder", row: async () => orderOf(await store.models.list()) },
     body: orderBody,
     data: z.object({ updated: z.int() }),
   }, async (c) => {
@@ -196,6 +203,30 @@ function orderRoute(app: OpenAPIHono, { store, writes }: AdminContext): void {
     if (missing.length > 0) throw new Fault(400, "model_ids contains non-existing model");
     return success(c, { updated });
   });
+}
+
+/** The audit of something that is done to one model. */
+function modelAudit(action: `model.${string}`, { models }: Pick<Store, "models">): Audit {
+  return {
+    action,
+    row: async (id) => {
+      const model = await models.get(id);
+      return model && auditedModel(model);
+    },
+  };
+}
+
+/** A model as the audit log compares it. */
+export function auditedModel(model: Model): AuditedRow {
+  return { id: String(model.id), name: model.name, shown: modelRow(model) };
+}
+
+/** The order of all models as the audit log compares it. */
+function orderOf(models: readonly Model[]): AuditedRow {
+  const names = models.toSorted((one, other) => other.displayOrder - one.displayOrder).map(({ name }) =>
+    name
+  );
+  return { id: "", name: "", shown: { Order: names } };
 }
 
 function refuseBadOrder(ids: readonly number[]): void {
@@ -208,7 +239,8 @@ function refuseBadOrder(ids: readonly number[]): void {
   }
 }
 
-function modelRow(model: Model): z.output<typeof modelSchema> {
+/** A model as llmio's clients read it. */
+export function modelRow(model: Model): z.output<typeof modelSchema> {
   return {
     ...rowHead(model),
     Name: model.name,
@@ -223,7 +255,7 @@ function modelRow(model: Model): z.output<typeof modelSchema> {
 }
 
 /** The fields to store when what was sent is written over what is stored. */
-function merged(stored: ModelFields, sent: z.output<typeof modelUpdate>): ModelFields {
+export function mergedModel(stored: ModelFields, sent: z.output<typeof modelUpdate>): ModelFields {
   return {
     name: sent.name ?? stored.name,
     remark: sent.remark ?? stored.remark,

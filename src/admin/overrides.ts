@@ -1,4 +1,6 @@
-/** What an association may change in the requests to its provider: headers and body fields. @module */
+/** What associations and providers may change in requests: headers, body fields, the model's name. @module */
+import type { z } from "@hono/zod-openapi";
+import { isSecretName } from "../access/secrets.ts";
 
 /**
  * Headers that belong to one connection or to the framing of one message; the gateway sets them itself.
@@ -59,6 +61,57 @@ export function extraBodyFault(fields: Readonly<Record<string, unknown>>): strin
     }
   }
   return null;
+}
+
+/** Fields that end like a secret and are none. */
+const NO_SECRETS: ReadonlySet<string> = new Set(["prompt_cache_key", "promptCacheKey"]);
+
+/** What is wrong with a provider's overrides; `null` = nothing. */
+export function overrideFault(fields: Readonly<Record<string, unknown>>): string | null {
+  for (const [name, value] of Object.entries(fields)) {
+    if (name === "") return "has an empty key; keys are names of top-level members";
+    const reason = OWN_BODY_FIELDS.get(name);
+    if (reason !== undefined) {
+      return `must not set ${name}: ${name === "model" ? "use model_aliases" : reason}`;
+    }
+    // They are shown and exported as they are, and not encrypted.
+    if (isSecretName(name) && !NO_SECRETS.has(name)) {
+      return `must not set ${name}: it looks like a secret, and overrides are no place for secrets; use config`;
+    }
+    if (isDeeper(value, MAX_DEPTH)) {
+      return `has a value at ${name} that is nested deeper than ${MAX_DEPTH} levels`;
+    }
+  }
+  return null;
+}
+
+/** Longest name of a model, in characters. */
+const MODEL_NAME_LIMIT = 255;
+
+/** What is wrong with a provider's aliases; `null` = nothing. */
+export function aliasFault(aliases: Readonly<Record<string, string>>): string | null {
+  for (const [alias, model] of Object.entries(aliases)) {
+    for (const name of [alias, model]) {
+      const shown = JSON.stringify(name.slice(0, 100));
+      if (name.trim() === "") return "has an empty name; it must be an object of alias and model name";
+      if (name !== name.trim()) return `has a name with blanks around it: ${shown}`;
+      if (name.length > MODEL_NAME_LIMIT) {
+        return `has a name longer than ${MODEL_NAME_LIMIT} characters: ${shown}`;
+      }
+      if (/\p{Cc}/u.test(name) || !name.isWellFormed()) {
+        return `has a name with a control character or malformed Unicode: ${shown}`;
+      }
+    }
+  }
+  return null;
+}
+
+/** A zod check that reports what a function finds. */
+export function report<Value>(fault: (value: Value) => string | null) {
+  return (value: Value, check: z.RefinementCtx) => {
+    const message = fault(value);
+    if (message !== null) check.addIssue({ code: "custom", message });
+  };
 }
 
 /** The top-level member that a path leads to; `\` escapes a dot. */

@@ -3,9 +3,11 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { configSecrets } from "../access/config_secrets.ts";
 import { mask } from "../access/secrets.ts";
 import { urlSecrets } from "../access/url_secrets.ts";
+import { asObject, type JsonObject } from "../protocols/json_access.ts";
 import { DEFAULT_ANTHROPIC_VERSION, parseProviderConfig } from "../protocols/provider_config.ts";
 import type { Provider } from "../store/providers.ts";
 import { NameTaken } from "../store/store.ts";
+import { providerAudit } from "./audit_rows.ts";
 import { changedFields, readFields, validFields } from "./body.ts";
 import type { AdminContext, UpstreamModel } from "./context.ts";
 import { Fault, success } from "./envelope.ts";
@@ -96,18 +98,19 @@ function readRoutes(app: OpenAPIHono, { store, listModels }: AdminContext): void
   });
 }
 
-function writeRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
+function writeRoutes(app: OpenAPIHono, { store, writes, upstreamPolicy }: AdminContext): void {
   route(app, {
     method: "post",
     path: "/providers",
     tag,
     summary: "Add a provider",
+    audit: providerAudit("provider.create", store),
     body: providerCreate,
     data: providerSchema,
     faults: [409],
   }, async (c) => {
     const sent = validFields(providerCreate, await readFields(c, providerNames));
-    const fields = mergedProvider(NEW_PROVIDER, sent);
+    const fields = mergedProvider(NEW_PROVIDER, sent, upstreamPolicy);
     const created = await writes.run(async () => {
       const row = await unlessTaken(store.providers.create(fields));
       return sent.enabled ? row : found(await store.providers.setEnabled(row.id, false));
@@ -120,6 +123,7 @@ function writeRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
     path: "/providers/{id}",
     tag,
     summary: "Change a provider; a field left out keeps its value",
+    audit: providerAudit("provider.update", store),
     body: providerUpdate,
     data: providerSchema,
     faults: [404, 409],
@@ -130,7 +134,8 @@ function writeRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
       const stored = found(await store.providers.get(id));
       const sent = validFields(providerUpdate, changedFields(fields, providerRow(stored), providerNames));
       if (Object.keys(sent).length === 0) return stored;
-      const row = await unlessTaken(store.providers.update(id, mergedProvider(stored, sent)));
+      mustNotBeTemplate(sent.type ?? stored.type, sent.config);
+      const row = await unlessTaken(store.providers.update(id, mergedProvider(stored, sent, upstreamPolicy)));
       return found(sent.enabled === undefined ? row : await store.providers.setEnabled(id, sent.enabled));
     });
     return success(c, providerRow(updated));
@@ -141,6 +146,7 @@ function writeRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
     path: "/providers/{id}/status",
     tag,
     summary: "Switch a provider on or off",
+    audit: providerAudit("provider.switch", store),
     body: switchSchema,
     data: providerSchema,
     faults: [404],
@@ -156,6 +162,7 @@ function writeRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
     path: "/providers/{id}",
     tag,
     summary: "Delete a provider and its associations",
+    audit: providerAudit("provider.delete", store),
     faults: [404],
   }, async (c) => {
     const id = pathId(c);
@@ -163,6 +170,30 @@ function writeRoutes(app: OpenAPIHono, { store, writes }: AdminContext): void {
     if (removed.length === 0) throw new Fault(404, "Provider not found");
     return success(c);
   });
+}
+
+/**
+ * The web UI's form shows a config that it cannot read, one with several keys say, as an untouched template; saving it
+ * would put the vendor's address and a key that is none in the place of what is stored.
+ */
+function mustNotBeTemplate(type: string, config: string | undefined): void {
+  const template = TEMPLATES.find((each) => each.type === type)?.template;
+  if (config === undefined || template === undefined) return;
+  const sent = parseObject(config);
+  if (Object.entries(parseObject(template)).some(([name, value]) => sent[name] !== value)) return;
+  throw new Fault(
+    400,
+    "Invalid request body: config is the template, with YOUR_…_KEY for a key; send the provider's own values",
+  );
+}
+
+/** An object; none of its members when the text is something else, which others find fault with. */
+function parseObject(text: string): JsonObject {
+  try {
+    return asObject(JSON.parse(text)) ?? {};
+  } catch {
+    return {};
+  }
 }
 
 function found<Row>(row: Row | null): Row {

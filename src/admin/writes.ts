@@ -1,6 +1,14 @@
 /** Writes that change routing, one after another. @module */
 import { Fault } from "./envelope.ts";
 
+/** A change that is stored, while routing still goes by what was before. */
+export class NotInForce extends Fault {
+  /** @param stored What the write has answered. */
+  constructor(readonly stored: unknown) {
+    super(500, "The change is stored but not in force: routing could not be reloaded; see the log");
+  }
+}
+
 /**
  * Runs writes one at a time and puts each in force before it is answered.
  *
@@ -14,21 +22,18 @@ export class Writes {
   /** Runs one write when the ones before it are done. */
   run<T>(write: () => Promise<T>): Promise<T> {
     const result = this.#last.then(write).then(async (value) => {
-      await this.#putInForce();
+      await this.#putInForce(value);
       return value;
     });
     this.#last = result.catch(() => {});
     return result;
   }
 
-  async #putInForce(): Promise<void> {
+  async #putInForce(stored: unknown): Promise<void> {
     try {
       await this.onRoutingChange();
     } catch (cause) {
-      const fault = new Fault(
-        500,
-        "The change is stored but not in force: routing could not be reloaded; see the log",
-      );
+      const fault = new NotInForce(stored);
       fault.cause = cause;
       throw fault;
     }

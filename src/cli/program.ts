@@ -6,6 +6,9 @@
 import { Command, CommanderError, Option } from "commander";
 import config from "../../deno.json" with { type: "json" };
 import { type SettingEntry, SETTINGS } from "../settings.ts";
+import { addSecretCommands } from "./secret.ts";
+import { addKeyCommands } from "./keys.ts";
+import { addMigrateCommand } from "./migrate.ts";
 import { serve } from "./serve.ts";
 import { complain, EXIT, processTerminal, type Terminal } from "./terminal.ts";
 
@@ -67,6 +70,9 @@ export async function runProgram(args: readonly string[], options: ProgramOption
       terminal,
     );
   });
+  addSecretCommands(program, terminal, (ended) => code = ended);
+  addKeyCommands(program, terminal, (ended) => code = ended);
+  addMigrateCommand(program, terminal, (ended) => code = ended);
   try {
     await program.parseAsync(args, { from: "user" });
   } catch (error) {

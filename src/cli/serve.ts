@@ -62,6 +62,9 @@ async function run(
   log.info("Listening", { url: server.url });
   if (settings.token === null) {
     log.warn("No admin token is set, so only this machine can reach the gateway; set TOKEN to change that");
+    if (settings.corsOrigins.length > 0) {
+      log.warn("Without an admin token no web page is let in; CORS is off");
+    }
   }
   try {
     const signal = await Promise.race([signalled, server.finished]);
@@ -142,8 +145,13 @@ function startProblem(error: unknown, { host, port }: Settings): { problem: stri
   }
   return {
     problem: messageOf(error),
-    code: error instanceof ReadyFileProblem ? EXIT.usage : EXIT.failed,
+    code: error instanceof ReadyFileProblem || isCertificateProblem(error) ? EXIT.usage : EXIT.failed,
   };
+}
+
+/** By its name: its class is in a module that is loaded with the server. */
+function isCertificateProblem(error: unknown): boolean {
+  return error instanceof Error && error.name === "CertificateProblem";
 }
 
 function messageOf(error: unknown): string {

@@ -1,10 +1,24 @@
 /** Who may call the client-facing routes, and with what credential. @module */
 import { type AdminToken, parseBearer } from "../access/admin_token.ts";
+import type { ClientKey, ClientKeys } from "../access/client_keys.ts";
 import { isLoopbackHost, isSameOrigin } from "../access/host_guard.ts";
 import type { GatewayError } from "../protocols/protocol.ts";
 
-/** Why a request may not come in; `null` = it may. */
-export type Refusal = Omit<GatewayError, "traceId"> | null;
+/** What opens the client-facing routes. */
+export interface ClientAccess {
+  /** `null` = no token is set. */
+  readonly token: AdminToken | null;
+  readonly keys: ClientKeys;
+}
+
+/** Why a request may not come in. */
+export type Refusal = Omit<GatewayError, "traceId">;
+
+/** Who calls, or why they may not. */
+export type Admission =
+  /** `key` is `null` for the admin, and for everybody on this machine when no token is set. */
+  | { readonly ok: true; readonly key: ClientKey | null }
+  | { readonly ok: false; readonly refusal: Refusal };
 
 /** A caller's credential, or what is wrong with it. */
 export type Credential = { readonly ok: true; readonly credential: string } | {
@@ -20,20 +34,35 @@ export const bearerCredential: ReadCredential = ({ headers }) => {
   const bearer = parseBearer(headers.get("authorization"));
   return bearer.ok ? bearer : {
     ok: false,
-    message: `${bearer.message}; send "Authorization: Bearer <the gateway's token>"`,
+    message: `${bearer.message}; send "Authorization: Bearer <a key of this gateway>"`,
   };
 };
 
-/** Checks a request for a client-facing route. */
-export function admit(request: Request, token: AdminToken | null, read: ReadCredential): Refusal {
-  if (token === null) return guardWithoutToken(request);
+const ADMIN: Admission = { ok: true, key: null };
+
+/**
+ * Checks a request for a client-facing route: the admin token opens everything, a client's key what it is meant for.
+ * Without an admin token everybody on this machine is let in; a key that is known is then still taken for itself, so
+ * that its limits hold and its use is counted.
+ */
+export function admit(request: Request, { token, keys }: ClientAccess, read: ReadCredential): Admission {
+  const guarded = token === null ? guardWithoutToken(request) : null;
+  if (guarded !== null) return { ok: false, refusal: guarded };
   const found = read(request);
-  if (found.ok && token.matches(found.credential)) return null;
-  return { status: 401, code: "invalid_api_key", message: found.ok ? "Invalid token" : found.message };
+  if (!found.ok) return token === null ? ADMIN : unauthorized(found.message);
+  if (token?.matches(found.credential) === true) return ADMIN;
+  const known = keys.find(found.credential);
+  if (known.ok) return known;
+  if (known.reason === "expired") return unauthorized("Token has expired");
+  return token === null ? ADMIN : unauthorized("Invalid token");
+}
+
+function unauthorized(message: string): Admission {
+  return { ok: false, refusal: { status: 401, code: "invalid_api_key", message } };
 }
 
 /** Without a token everybody on this machine may call, but no foreign web page (DESIGN.md, section 11). */
-function guardWithoutToken(request: Request): Refusal {
+function guardWithoutToken(request: Request): Refusal | null {
   const host = request.headers.get("host") ?? new URL(request.url).host;
   if (!isLoopbackHost(host)) {
     return {

@@ -8,12 +8,13 @@ import type { Context, Hono } from "@hono/hono";
 import { anthropicDialect } from "../protocols/anthropic/errors.ts";
 import { anthropicCountTokens, anthropicMessages } from "../protocols/anthropic/messages.ts";
 import { asObject } from "../protocols/json_access.ts";
-import { admit, bearerCredential, type ReadCredential } from "./admission.ts";
+import { bearerCredential, type ReadCredential } from "./admission.ts";
 import { countTokens } from "./count_tokens.ts";
 import { answerModelByName } from "./model_by_name.ts";
 import { anthropicModel, anthropicModelList, listedModels } from "./model_list.ts";
 import { BodyRefused, readBody } from "./request_body.ts";
 import {
+  admitReader,
   type Connection,
   type OperationRequest,
   refuse,
@@ -32,6 +33,8 @@ const anthropicCredential: ReadCredential = (request) => {
       'x-api-key is missing; send "x-api-key: <the gateway\'s token>" or "Authorization: Bearer <the token>"',
   };
 };
+
+const ANTHROPIC = { credential: anthropicCredential, dialect: anthropicDialect };
 
 /** What is asked for with POST, by path. */
 const POSTS: Readonly<Record<string, OperationRequest>> = {
@@ -85,17 +88,18 @@ export function claudeCodeRoutes(app: Hono<Connection>): void {
   }
 }
 
-function listModels(c: Context<Connection>, { gateway, token }: RouteOptions): Response {
-  const refusal = admit(c.req.raw, token, anthropicCredential);
-  if (refusal !== null) return refuse(anthropicDialect, refusal);
-  return c.json(anthropicModelList(gateway.table()));
+function listModels(c: Context<Connection>, options: RouteOptions): Response {
+  const reader = admitReader(c.req.raw, options, ANTHROPIC);
+  return reader instanceof Response
+    ? reader
+    : c.json(anthropicModelList(options.gateway.table(), reader.key));
 }
 
 function modelByName(c: Context<Connection>, prefix: string, options: RouteOptions): Response {
   return answerModelByName(c, prefix, options, {
-    credential: anthropicCredential,
-    dialect: anthropicDialect,
-    find: (name) => listedModels(options.gateway.table(), ["anthropic"]).find((each) => each.name === name),
+    ...ANTHROPIC,
+    find: (name, key) =>
+      listedModels(options.gateway.table(), ["anthropic"], key).find((each) => each.name === name),
     show: anthropicModel,
   });
 }

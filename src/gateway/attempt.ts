@@ -1,10 +1,11 @@
 /** One attempt: one call to one candidate, up to the moment when its answer is known to be one. @module */
 import type { FailedOutcome } from "../failover/outcome.ts";
-import type { AnswerReading, ClientCall, Operation } from "../protocols/protocol.ts";
+import type { AnswerReading, ClientCall, FakeStream, Operation } from "../protocols/protocol.ts";
 import { CallTimer } from "./call_timer.ts";
 import type { ClientBody } from "./client_body.ts";
 import { decodedStream } from "./content_coding.ts";
 import type { Deadlines } from "./deadlines.ts";
+import { fakeStreamOf, streamedAnswer } from "./fake_stream.ts";
 import { JsonArrayTap } from "./json_array_tap.ts";
 import { type Gate, readUntilOutput, StreamPump } from "./relay.ts";
 import { BodyRefused } from "./request_body.ts";
@@ -35,6 +36,8 @@ export interface AttemptInput {
   readonly commitBefore: number;
   /** Longest silence of a stream, milliseconds. */
   readonly idleMs: number;
+  /** Told of every piece of a streamed answer. */
+  readonly keep?: ((piece: Uint8Array) => void) | undefined;
 }
 
 /** What attempts share. */
@@ -80,12 +83,13 @@ export type AttemptResult =
 export async function attempt(input: AttemptInput, tools: AttemptTools): Promise<AttemptResult> {
   const meter = !tools.unmetered.has(input.target);
   try {
-    const { call, metered } = buildCall({ ...input, meter });
-    const result = await callOnce(call, metered, input, tools);
-    if (!metered || !isMeteringRefusal(result, input.operation)) return result;
+    const fake = fakeStreamOf(input);
+    const { call, metered } = buildCall({ ...input, meter, fake });
+    const result = await callOnce(call, metered, { ...input, fake }, tools);
+    if (fake !== null || !metered || !isMeteringRefusal(result, input.operation)) return result;
     // A strict provider refuses what the gateway has added; the client's own request is not at fault.
     const plain = buildCall({ ...input, meter: false });
-    const second = await callOnce(plain.call, false, input, tools);
+    const second = await callOnce(plain.call, false, { ...input, fake: null }, tools);
     if (second.type !== "failed") tools.unmetered.add(input.target);
     return second;
   } catch (error) {
@@ -101,7 +105,7 @@ export async function attempt(input: AttemptInput, tools: AttemptTools): Promise
 async function callOnce(
   call: UpstreamCall,
   metered: boolean,
-  input: AttemptInput,
+  input: AttemptInput & { readonly fake: FakeStream | null },
   tools: AttemptTools,
 ): Promise<AttemptResult> {
   const timer = new CallTimer(tools.deadlines, input.abort);
@@ -110,14 +114,21 @@ async function callOnce(
   try {
     timer.arm("headers", Math.min(Date.now() + input.waitMs, input.commitBefore));
     response = await tools.upstreams.send(call, input.abort.signal);
-    const tap = response.ok ? tapFor(response, input, metered) : null;
+    const asked = input.fake === null ? input : { ...input, stream: false };
+    const tap = response.ok ? tapFor(response, asked, metered) : null;
     if (tap !== null && response.body !== null) {
       const body = decodedStream(response.body, encodingsOf(response));
       streaming = true;
       return await openStream(response, body, tap, timer, input);
     }
     timer.arm("body", Math.min(Date.now() + input.waitMs, input.commitBefore));
-    return await takeWhole(response, input);
+    const whole = await takeWhole(response, input);
+    if (input.fake === null || whole.type !== "whole") return whole;
+    const made = streamedAnswer(response, whole.body, input.fake, input);
+    const madeTap = tapFor(made.response, input, metered);
+    if (madeTap === null) throw new Error("a stream that is made here has no grammar");
+    streaming = true;
+    return await openStream(made.response, made.body, madeTap, timer, input);
   } catch (error) {
     await response?.body?.cancel().catch(() => {});
     return failed(outcomeOfBody(error, input.abort.signal), response?.status ?? 0);
@@ -140,6 +151,7 @@ async function openStream(
     timer,
     idleMs: input.idleMs,
     commitBefore: input.commitBefore,
+    keep: input.keep,
   });
   const gate = await readUntilOutput(pump);
   if (gate.open) return { type: "stream", response, pump, gate };

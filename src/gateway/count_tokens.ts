@@ -53,7 +53,14 @@ export async function countTokens(request: ClientRequest, gateway: Gateway): Pro
   } finally {
     signal.removeEventListener("abort", onHangUp);
     gateway.active.remove(end);
+    leave(request, gateway);
   }
+}
+
+/** A count leaves no row, but its key was used. */
+function leave({ caller: { permit, authKeyId } }: ClientRequest, gateway: Gateway): void {
+  permit?.release();
+  gateway.recorder.keyUsed(authKeyId, Date.now());
 }
 
 class CountRun {
@@ -85,7 +92,9 @@ class CountRun {
   /** One round through the candidates. @returns a count, or a refusal that is the caller's own fault */
   async #askCandidates(model: RoutedModel): Promise<Response | null> {
     const { gateway, request: { operation: { protocol }, inspection } } = this;
-    const routes = eligible(model.routes, { protocol, tools: false, structuredOutput: false, image: false });
+    const { providers } = this.request.caller;
+    const allowed = model.routes.filter(({ providerId }) => providers?.has(providerId) ?? true);
+    const routes = eligible(allowed, { protocol, tools: false, structuredOutput: false, image: false });
     const deadlineAt = Date.now() + Math.min(CANDIDATES_MS, model.timeOutMs);
     let walk: Walk = emptyWalk;
     while (this.#ended === null) {

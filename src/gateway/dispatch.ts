@@ -14,11 +14,15 @@ import type { Verdict } from "../failover/verdict.ts";
 import type { HealthObservation } from "../health/state.ts";
 import type { ClientCall, Inspection, Operation } from "../protocols/protocol.ts";
 import type { ActiveRequests } from "./active_requests.ts";
+import { failedEnd, streamEnd, wholeEnd } from "./attempt_end.ts";
 import { attempt, type AttemptResult, type AttemptTools, type PassableAnswer } from "./attempt.ts";
 import type { ClientBody } from "./client_body.ts";
 import { replyOrEarlyStream } from "./early_stream.ts";
+import { fakeStreamOf } from "./fake_stream.ts";
 import { type HeaderRecord, responseHeaders, streamHeaders } from "./headers.ts";
 import type { AttemptHandle, LiveState } from "./live_state.ts";
+import { IoRecording } from "./io_recording.ts";
+import { loggable } from "./loggable.ts";
 import { pause } from "./pause.ts";
 import { relay } from "./relay.ts";
 import {
@@ -48,8 +52,14 @@ export interface Gateway extends AttemptTools, LogTools {
   readonly owners: ResponseOwners;
   /** Longest silence of a stream, milliseconds. */
   readonly streamIdleMs: number;
+  /** A client that takes nothing of its answer for so long is given up, milliseconds. */
+  readonly clientIdleMs: number;
   /** A stream without output for this long is opened with a comment, milliseconds; 0 = never. */
   readonly openAfterMs: number;
+  /** What a US dollar costs in CNY, for budgets. */
+  readonly cnyPerUsd: number;
+  /** Of each recorded body, how much is kept, bytes. */
+  readonly ioLimitBytes: number;
   /** Answers carry `x-llmio-…` headers. */
   readonly operatorHeaders: boolean;
   /** `user-agent` of the gateway's own. */
@@ -104,6 +114,8 @@ interface Run {
   readonly target: Target;
   readonly handle: AttemptHandle;
   readonly row: RecordedAttempt;
+  /** `null` = bodies are not recorded. */
+  readonly io: IoRecording | null;
   /** `performance.now()` of its start. */
   readonly startedAt: number;
 }
@@ -137,7 +149,7 @@ class Dispatch {
       traceId: this.#traceId,
       operation: operation.name,
       protocol: operation.protocol,
-      inspection,
+      inspection: loggable(inspection, gateway.table()),
       caller,
       startedAtMs: this.#startedAtMs,
       arrivedAt,
@@ -167,6 +179,7 @@ class Dispatch {
   async #walkCandidates(): Promise<Reply> {
     const { inspection, operation } = this.#request;
     const { tools, structuredOutput, image } = inspection;
+    const { providers } = this.#request.caller;
     const need: Need = { protocol: operation.protocol, tools, structuredOutput, image };
     for (;;) {
       if (this.#ended !== null) return this.#gone(this.#ended);
@@ -174,11 +187,14 @@ class Dispatch {
       const table = this.#gateway.table();
       const model = table.model(inspection.model);
       if (model === undefined) return this.#unknownModel();
-      const fit = eligible(model.routes, need);
+      const allowed = providers === null
+        ? model.routes
+        : model.routes.filter(({ providerId }) => providers.has(providerId));
+      const fit = eligible(allowed, need);
       const routes = this.#request.tie?.narrow(fit) ?? fit;
       const next = step(this.#walk, {
         routes,
-        noRoute: routes.length === 0 ? whyNone(model.routes, need) : undefined,
+        noRoute: routes.length === 0 ? whyNone(allowed, need) : undefined,
         view: this.#gateway.live,
         strategy: model.strategy,
         maxAttempts: model.maxAttempts,
@@ -206,25 +222,32 @@ class Dispatch {
     }
   }
 
-  /** From arrival to commit all attempts have the model's time-out, and twice that for a whole answer. */
+  /**
+   * From arrival to commit all attempts have the model's time-out, and twice that for a whole answer, of which a stream
+   * may have to be made.
+   */
   #commitBefore(model: RoutedModel): number {
-    return this.#startedAtMs + model.timeOutMs * (this.#request.inspection.stream ? 1 : 2);
+    const isWhole = !this.#request.inspection.stream || model.fakesStreams;
+    return this.#startedAtMs + model.timeOutMs * (isWhole ? 2 : 1);
   }
 
   /** One attempt. @returns the reply to the client, or `null` to go on */
   async #try(pick: Pick, target: Target, model: RoutedModel): Promise<Reply | null> {
-    const { operation, method, call, inspection, body, headers } = this.#request;
+    const { operation, method, call, inspection, body, headers, caller } = this.#request;
     const gateway = this.#gateway;
     const run: Run = {
       pick,
       target,
       handle: gateway.live.started(pick, Date.now()),
       row: this.#log.begin(target, this.#walk.attempts.length),
+      io: caller.recordsIo ? new IoRecording(body, gateway.ioLimitBytes, target.secrets) : null,
       startedAt: performance.now(),
     };
     const abort = new AbortController();
     this.#current = abort;
-    const firstTokenMs = inspection.stream ? model.firstTokenMs : Infinity;
+    const streams = inspection.stream &&
+      fakeStreamOf({ operation, target, call, stream: true }) === null;
+    const firstTokenMs = streams ? Math.min(model.firstTokenMs, model.timeOutMs) : Infinity;
     const result = await this.#log.run(attempt, {
       operation,
       method,
@@ -236,9 +259,10 @@ class Dispatch {
       stream: inspection.stream,
       userAgent: gateway.userAgent,
       abort,
-      waitMs: inspection.stream ? model.timeOutMs / 3 : model.timeOutMs,
+      waitMs: streams ? model.timeOutMs / 3 : model.timeOutMs,
       commitBefore: Math.min(this.#commitBefore(model), Date.now() + firstTokenMs),
       idleMs: gateway.streamIdleMs,
+      keep: run.io?.keep,
     }, gateway);
     switch (result.type) {
       case "whole":
@@ -255,16 +279,10 @@ class Dispatch {
     const { response, body, reading, firstByteAt } = result;
     this.#log.answered([body]);
     this.#settle(run, null, response.status, firstByteAt - run.startedAt);
-    this.#log.end(run.row, {
-      outcome: reading.incomplete === true ? "incomplete" : "completed",
-      statusCode: response.status,
-      error: "",
-      usage: this.#gateway.owners.book(this.#request, run.pick, reading),
-      size: body.length,
-      firstByteAt,
-    });
+    const booked = this.#gateway.owners.book(this.#request, run.pick, reading);
+    this.#log.end(run.row, wholeEnd(result, booked, this.#request, run.io));
     const headers = this.operatorHeaders(responseHeaders(response.headers), run.target);
-    return wholeReply(body, response.status, headers);
+    return wholeReply(body, response.status, headers, this.#gateway);
   }
 
   #commitStream(result: Extract<AttemptResult, { type: "stream" }>, run: Run): Reply {
@@ -284,18 +302,12 @@ class Dispatch {
         this.#leave();
         const verdict = outcome.type === "success" ? null : classify(outcome, Date.now());
         this.#settle(run, verdict, response.status);
-        this.#log.end(run.row, {
-          outcome: verdict?.class ?? (tap.incomplete ? "incomplete" : "completed"),
-          statusCode: response.status,
-          error: verdict === null
-            ? ""
-            : withoutSecrets(`${verdict.reason}: ${verdict.detail}`, run.target.secrets),
-          usage: this.#gateway.owners.book(this.#request, run.pick, tap),
-          size: tap.size,
-          firstByteAt: pump.firstByteAt,
-        });
+        const booked = this.#gateway.owners.book(this.#request, run.pick, tap);
+        const { io, target: { secrets } } = run;
+        this.#log.end(run.row, streamEnd(result, verdict, booked, this.#request, { io, secrets }));
         this.#log.close();
       },
+      this.#gateway,
     );
     const headers = streamHeaders(this.operatorHeaders(responseHeaders(response.headers), run.target));
     return { response: new Response(stream, { status: response.status, headers }), inBand: null };
@@ -306,17 +318,8 @@ class Dispatch {
     const verdict = classify(outcome, Date.now());
     const detail = withoutSecrets(verdict.detail, run.target.secrets);
     this.#settle(run, { ...verdict, detail }, statusCode);
-    const text = outcome.type === "answer"
-      ? withoutSecrets(`status: ${outcome.status}, body: ${outcome.text}`, run.target.secrets)
-      : detail;
-    this.#log.end(run.row, {
-      outcome: verdict.class,
-      statusCode,
-      error: text,
-      usage: null,
-      size: result.answer?.body.length ?? 0,
-      firstByteAt: 0,
-    });
+    const { io, target: { secrets } } = run;
+    this.#log.end(run.row, failedEnd(result, { ...verdict, detail }, { io, secrets }));
     this.#tellLog(verdict, detail, run);
     const answer = result.answer ?? inBandCallerFault(outcome, verdict, this.#request.operation.dialect);
     this.#answers.push(answer === null ? null : scrubbedAnswer(answer, run.target.secrets));
@@ -361,7 +364,7 @@ class Dispatch {
     const message = `the model ${
       JSON.stringify(model)
     } does not exist here; GET /v1/models lists those that do`;
-    this.#log.refused("caller_fault", message);
+    this.#log.refused("caller_fault", withoutSecrets(message));
     return this.#refuse({ status: 404, code: "model_not_found", message }, null);
   }
 

@@ -13,10 +13,16 @@ import {
   withoutCollection,
 } from "../protocols/gemini/model_path.ts";
 import { GEMINI_ACTIONS } from "../protocols/gemini/operations.ts";
-import { admit, bearerCredential, type ReadCredential } from "./admission.ts";
+import { bearerCredential, type ReadCredential } from "./admission.ts";
 import { decodeOnce } from "./client_path.ts";
 import { geminiModel, geminiModelList, listedModels } from "./model_list.ts";
-import { type Connection, refuse, type RouteOptions, serveOperation } from "./serve_operation.ts";
+import {
+  admitReader,
+  type Connection,
+  refuse,
+  type RouteOptions,
+  serveOperation,
+} from "./serve_operation.ts";
 
 /** Prefixes that are Gemini's alone. */
 const PREFIXES = ["/gemini/v1beta", "/gemini/v1", "/v1beta"];
@@ -86,13 +92,16 @@ function callModel(
 }
 
 /** The list of models, or one of them. */
-function describeModels(c: Context<Connection>, path: string, { gateway, token }: RouteOptions): Response {
-  const refusal = admit(c.req.raw, token, geminiCredential);
-  if (refusal !== null) return refuse(geminiDialect, refusal);
+function describeModels(c: Context<Connection>, path: string, options: RouteOptions): Response {
+  const asked = { credential: geminiCredential, dialect: geminiDialect };
+  const reader = admitReader(c.req.raw, options, asked);
+  if (reader instanceof Response) return reader;
   const reads = c.req.method === "GET" || c.req.method === "HEAD";
-  const table = gateway.table();
-  if (path === "models") return reads ? c.json(geminiModelList(table)) : wrongMethod(c, "GET, HEAD");
-  const models = new Map(listedModels(table, ["gemini"]).map((each) => [each.name, each]));
+  const table = options.gateway.table();
+  if (path === "models") {
+    return reads ? c.json(geminiModelList(table, reader.key)) : wrongMethod(c, "GET, HEAD");
+  }
+  const models = new Map(listedModels(table, ["gemini"], reader.key).map((each) => [each.name, each]));
   const name = publicName(withoutCollection(path), (each) => models.has(each));
   const model = models.get(name);
   if (model !== undefined) return reads ? c.json(geminiModel(model)) : wrongMethod(c, "GET, HEAD");

@@ -46,13 +46,10 @@ const NOT_FOR_THE_CLIENT = new Set([
   "set-cookie2",
   "alt-svc",
   "strict-transport-security",
-  "access-control-allow-origin",
-  "access-control-allow-credentials",
-  "access-control-allow-headers",
-  "access-control-allow-methods",
-  "access-control-expose-headers",
-  "access-control-max-age",
 ]);
+
+/** Which web pages may read an answer is for the operator of the gateway to say. */
+const CORS = "access-control-";
 
 /** Headers that a `Connection` header names; they too end at this hop. */
 function namedInConnection(headers: Headers): ReadonlySet<string> {
@@ -84,7 +81,7 @@ export function responseHeaders(headers: Headers): HeaderRecord {
   const passed: HeaderRecord = {};
   for (const [name, value] of headers) {
     if (HOP_BY_HOP.has(name) || NOT_FOR_THE_CLIENT.has(name) || named.has(name)) continue;
-    if (name === "content-encoding") continue;
+    if (name === "content-encoding" || name.startsWith(CORS)) continue;
     passed[name] = value;
   }
   return passed;

@@ -125,6 +125,23 @@ export function appendMember(object: ObjectSpan, name: string, json: string): Sp
   return { start: object.close, end: object.close, bytes };
 }
 
+/** The same object, from its first byte on, without any member of this name. */
+export function withoutMember(bytes: Uint8Array<ArrayBuffer>, name: string): Uint8Array<ArrayBuffer> {
+  let rest = bytes;
+  for (;;) {
+    const { members } = scanObject(rest);
+    const index = members.findIndex((member) => member.name === name);
+    const found = members[index];
+    if (found === undefined) return rest;
+    const before = members[index - 1];
+    const start = before?.valueEnd ?? rest.indexOf(OPEN_BRACE) + 1;
+    // The first member takes the comma behind it along, any other the one before it.
+    const isAlone = before === undefined && members.length === 1;
+    const end = before !== undefined || isAlone ? found.valueEnd : rest.indexOf(COMMA, found.valueEnd) + 1;
+    rest = applySplices(rest, [{ start, end, bytes: new Uint8Array(0) }]);
+  }
+}
+
 /**
  * Sets the value at a path, as llmio's `extra_body` writes paths: `a.b` is a nested member, a number an array
  * index, `-1` appends, `\` escapes a dot. What is missing on the way is created; a scalar on the way is replaced.

@@ -8,6 +8,7 @@ import { secretsOf } from "../access/scrub.ts";
 import { parseProviderConfig } from "../protocols/provider_config.ts";
 import type { RoutingRows } from "../store/store.ts";
 import { KEYLESS, keyStateId } from "./key_state_id.ts";
+import { withoutAlias } from "./model_alias.ts";
 
 /** What the configuration knows. */
 export interface LiveScope {
@@ -37,6 +38,7 @@ export const EMPTY_SCOPE: LiveScope = { providers: new Map(), associations: new 
 export function liveScope(rows: RoutingRows): LiveScope {
   const providers = new Map<number, ProviderScope>();
   const places = new Map<number, string>();
+  const names = new Map(rows.providers.map((provider) => [provider.id, provider]));
   for (const provider of rows.providers) {
     const { id, type, config, proxy } = provider;
     const parsed = parseProviderConfig(type, config);
@@ -53,7 +55,10 @@ export function liveScope(rows: RoutingRows): LiveScope {
     places.set(id, `${type} ${parsed.ok ? parsed.config.baseUrl : ""} ${proxy}`);
   }
   const associations = rows.associations.map(({ id, providerId, providerModel }) =>
-    [id, { providerId, called: `${places.get(providerId)} ${providerModel}` }] as const
+    [id, {
+      providerId,
+      called: `${places.get(providerId)} ${withoutAlias(names.get(providerId) ?? {}, providerModel)}`,
+    }] as const
   );
   return { providers, associations: new Map(associations) };
 }

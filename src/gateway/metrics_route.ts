@@ -1,27 +1,23 @@
 /** `GET /metrics`: Prometheus' scrape, behind the same door as the admin API. @module */
 import process from "node:process";
 import { Hono } from "@hono/hono";
-import { type AdminToken, requireAdminToken } from "../access/admin_token.ts";
-import { requireLoopbackHost } from "../access/host_guard.ts";
+import { type AdminAccess, requireAdmin } from "../access/admin_tokens.ts";
 import { EXPOSITION_TYPE } from "../accounting/exposition.ts";
 import type { ProcessMoment } from "../accounting/metrics.ts";
 import type { Gateway } from "./dispatch.ts";
 import { providerMoments } from "./provider_moments.ts";
 
 /** What the route needs. */
-export interface MetricsRouteOptions {
+export interface MetricsRouteOptions extends AdminAccess {
   readonly gateway: Gateway;
-  /** `null` = no token is set. */
-  readonly token: AdminToken | null;
   /** The gateway's own version. */
   readonly version: string;
 }
 
 /** An app with the one route. */
-export function metricsRoute({ gateway, token, version }: MetricsRouteOptions): Hono {
+export function metricsRoute({ gateway, version, ...access }: MetricsRouteOptions): Hono {
   const app = new Hono();
-  const guard = token === null ? requireLoopbackHost() : requireAdminToken(token);
-  app.get("/metrics", guard, (c) => {
+  app.get("/metrics", requireAdmin(access), (c) => {
     const { metrics, recorder, active, live } = gateway;
     const text = metrics.render({
       version,

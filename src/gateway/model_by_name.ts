@@ -1,17 +1,18 @@
 /** Answers `GET …/models/{name}`, in the words of whoever asks. @module */
 import type { Context } from "@hono/hono";
 import type { Dialect } from "../protocols/protocol.ts";
-import { admit, type ReadCredential } from "./admission.ts";
+import type { ClientKey } from "../access/client_keys.ts";
+import type { ReadCredential } from "./admission.ts";
 import { decodeOnce } from "./client_path.ts";
 import type { RoutedModel } from "./routing_table.ts";
-import { type Connection, refuse, type RouteOptions } from "./serve_operation.ts";
+import { admitReader, type Connection, refuse, type RouteOptions } from "./serve_operation.ts";
 
 /** How a family of routes looks models up. */
 export interface ModelLookUp {
   readonly credential: ReadCredential;
   readonly dialect: Dialect;
-  /** The model of that name, if callers of these routes can see it. */
-  find(name: string): RoutedModel | undefined;
+  /** The model of that name, if this caller can see it on these routes. */
+  find(name: string, key: ClientKey | null): RoutedModel | undefined;
   /** The model in the family's shape. */
   show(model: RoutedModel): Record<string, unknown>;
 }
@@ -20,13 +21,13 @@ export interface ModelLookUp {
 export function answerModelByName(
   c: Context<Connection>,
   prefix: string,
-  { token }: RouteOptions,
+  options: RouteOptions,
   { credential, dialect, find, show }: ModelLookUp,
 ): Response {
-  const refusal = admit(c.req.raw, token, credential);
-  if (refusal !== null) return refuse(dialect, refusal);
+  const reader = admitReader(c.req.raw, options, { credential, dialect });
+  if (reader instanceof Response) return reader;
   const name = decodeOnce(c.req.path.slice(prefix.length));
-  const model = find(name);
+  const model = find(name, reader.key);
   if (model !== undefined) return c.json(show(model));
   return refuse(dialect, {
     status: 404,

@@ -1,15 +1,27 @@
 /** Lists of the models that clients may ask for. @module */
+import type { ClientKey } from "../access/client_keys.ts";
 import type { Protocol } from "../protocols/protocol.ts";
+import { maySee } from "./key_permit.ts";
 import type { RoutedModel, RoutingTable } from "./routing_table.ts";
 
-/** Models with at least one association, switched on or not, to a provider of these protocols; by id. */
-export function listedModels(table: RoutingTable, protocols: readonly Protocol[]): RoutedModel[] {
-  return table.models.filter((model) => model.routes.some((route) => protocols.includes(route.protocol)));
+/**
+ * Models with at least one association, switched on or not, to a provider of these protocols; by id.
+ *
+ * @param key shows what this key may use; `null` = everything
+ */
+export function listedModels(
+  table: RoutingTable,
+  protocols: readonly Protocol[],
+  key: ClientKey | null,
+): RoutedModel[] {
+  return table.models.filter((model) =>
+    model.routes.some((route) => protocols.includes(route.protocol)) && maySee(key, model)
+  );
 }
 
 /** The list in OpenAI's shape (https://platform.openai.com/docs/api-reference/models/list). */
-export function openaiModelList(table: RoutingTable): Record<string, unknown> {
-  return { object: "list", data: listedModels(table, ["openai", "openai-res"]).map(openaiModel) };
+export function openaiModelList(table: RoutingTable, key: ClientKey | null): Record<string, unknown> {
+  return { object: "list", data: listedModels(table, ["openai", "openai-res"], key).map(openaiModel) };
 }
 
 /** One model in OpenAI's shape. */
@@ -21,14 +33,14 @@ export function openaiModel(model: RoutedModel): Record<string, unknown> {
  * The list in Anthropic's shape (https://docs.claude.com/en/api/models-list). There is always one page of it, whatever
  * page a client asks for.
  */
-export function anthropicModelList(table: RoutingTable): Record<string, unknown> {
-  const data = listedModels(table, ["anthropic"]).map(anthropicModel);
+export function anthropicModelList(table: RoutingTable, key: ClientKey | null): Record<string, unknown> {
+  const data = listedModels(table, ["anthropic"], key).map(anthropicModel);
   return { data, first_id: data.at(0)?.id ?? null, has_more: false, last_id: data.at(-1)?.id ?? null };
 }
 
 /** The list in Gemini's shape (https://ai.google.dev/api/models#method:-models.list), as llmio gives it. */
-export function geminiModelList(table: RoutingTable): Record<string, unknown> {
-  return { models: listedModels(table, ["gemini"]).map(geminiModel) };
+export function geminiModelList(table: RoutingTable, key: ClientKey | null): Record<string, unknown> {
+  return { models: listedModels(table, ["gemini"], key).map(geminiModel) };
 }
 
 /** One model in Gemini's shape. */

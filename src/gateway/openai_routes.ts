@@ -5,11 +5,14 @@ import { openaiDialect } from "../protocols/openai/errors.ts";
 import * as side from "../protocols/openai/side_routes.ts";
 import { compactResponse, countInputTokens, createResponse } from "../protocols/responses/responses.ts";
 import type { Operation } from "../protocols/protocol.ts";
-import { admit, bearerCredential } from "./admission.ts";
+import { bearerCredential } from "./admission.ts";
 import { answerModelByName } from "./model_by_name.ts";
+import { maySee } from "./key_permit.ts";
 import { openaiModel, openaiModelList } from "./model_list.ts";
 import { responseMethods, responseRoutes } from "./response_routes.ts";
-import { type Connection, refuse, type RouteOptions, serveOperation } from "./serve_operation.ts";
+import { admitReader, type Connection, type RouteOptions, serveOperation } from "./serve_operation.ts";
+
+const OPENAI = { credential: bearerCredential, dialect: openaiDialect };
 
 /** Operations whose model the body names, by path. */
 const OPERATIONS: Readonly<Record<string, Operation>> = {
@@ -46,17 +49,18 @@ export function openaiMethods(path: string): string | null {
   return /^\/models(\/|$)/.test(path) ? "GET, HEAD" : responseMethods(path);
 }
 
-function listModels(c: Context<Connection>, { gateway, token }: RouteOptions): Response {
-  const refusal = admit(c.req.raw, token, bearerCredential);
-  if (refusal !== null) return refuse(openaiDialect, refusal);
-  return c.json(openaiModelList(gateway.table()));
+function listModels(c: Context<Connection>, options: RouteOptions): Response {
+  const reader = admitReader(c.req.raw, options, OPENAI);
+  return reader instanceof Response ? reader : c.json(openaiModelList(options.gateway.table(), reader.key));
 }
 
 function modelByName(c: Context<Connection>, prefix: string, options: RouteOptions): Response {
   return answerModelByName(c, prefix, options, {
-    credential: bearerCredential,
-    dialect: openaiDialect,
-    find: (name) => options.gateway.table().model(name),
+    ...OPENAI,
+    find: (name, key) => {
+      const model = options.gateway.table().model(name);
+      return model !== undefined && maySee(key, model) ? model : undefined;
+    },
     show: openaiModel,
   });
 }

@@ -16,11 +16,13 @@ const MAX_PAGES = 50;
 /**
  * The provider's models, all pages of them.
  *
+ * @param limitMs longest wait for the whole list, milliseconds
  * @throws {Error} with a message for the operator; it never holds the key or the answer's body
  */
 export async function listProviderModels(
   provider: Provider,
   tools: Pick<AttemptTools, "upstreams" | "deadlines">,
+  limitMs = Infinity,
 ): Promise<ListedModel[]> {
   const parsed = parseProviderConfig(provider.type, provider.config);
   if (!parsed.ok) throw new Error(parsed.reason);
@@ -29,6 +31,7 @@ export async function listProviderModels(
   const { baseUrl, version, beta, keys } = parsed.config;
   const secret = keys[0]?.secret ?? "";
   const models: ListedModel[] = [];
+  const endAt = Date.now() + limitMs;
   let path: string | null = listing.path;
   for (let page = 0; path !== null && page < MAX_PAGES; page++) {
     const headers = {
@@ -42,7 +45,7 @@ export async function listProviderModels(
       body: null,
       proxy: provider.proxy,
     } as const;
-    const read = listing.readPage(await fetchJson(call, tools));
+    const read = listing.readPage(await fetchJson(call, tools, endAt));
     models.push(...read.models);
     path = read.next;
   }
@@ -52,10 +55,12 @@ export async function listProviderModels(
 async function fetchJson(
   call: Parameters<AttemptTools["upstreams"]["send"]>[0],
   { upstreams, deadlines }: Pick<AttemptTools, "upstreams" | "deadlines">,
+  endAt: number,
 ): Promise<unknown> {
+  const waitMs = Math.max(0, Math.min(PAGE_WAIT_MS, endAt - Date.now()));
   const abort = new AbortController();
   const timer = new CallTimer(deadlines, abort);
-  timer.arm("headers", Date.now() + PAGE_WAIT_MS);
+  timer.arm("headers", Date.now() + waitMs);
   try {
     const response = await upstreams.send(call, abort.signal);
     const body = await readAnswer(response);
@@ -63,7 +68,7 @@ async function fetchJson(
     return JSON.parse(new TextDecoder().decode(body));
   } catch (error) {
     const outcome = outcomeOfThrown(error, abort.signal);
-    if (outcome.type === "timeout") throw new Error(`no answer within ${PAGE_WAIT_MS / 1000} s`);
+    if (outcome.type === "timeout") throw new Error(`no answer within ${Math.ceil(waitMs / 1000)} s`);
     if (error instanceof SyntaxError) throw new Error("the answer is not JSON");
     throw outcome.type === "network" ? new Error(outcome.detail) : error;
   } finally {

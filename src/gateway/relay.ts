@@ -5,6 +5,7 @@
  */
 import type { FailedOutcome, Outcome } from "../failover/outcome.ts";
 import type { CallTimer } from "./call_timer.ts";
+import { ClientStalled, ClientWatch, type Patience } from "./client_idle.ts";
 import type { Tap } from "./tap.ts";
 import { CallEnded, outcomeOfThrown } from "./upstream.ts";
 
@@ -24,6 +25,8 @@ export interface StreamSource {
   readonly timer: CallTimer;
   /** Longest silence, milliseconds; comments are silence. */
   readonly idleMs: number;
+  /** Told of every piece as it came from the provider. */
+  readonly keep?: ((piece: Uint8Array) => void) | undefined;
   /** No output after this moment counts; `Infinity` once committed. Epoch milliseconds. */
   readonly commitBefore: number;
 }
@@ -44,12 +47,14 @@ export class StreamPump {
 
   /** The next pieces to pass on; `null` at the end. @throws what the body or a deadline throws */
   async next(): Promise<Uint8Array<ArrayBuffer>[] | null> {
-    const { tap } = this.source;
+    const { tap, keep } = this.source;
     const { done, value } = await this.#reader.read(new Uint8Array(this.#buffer));
     if (done || value === undefined) return null;
     if (this.firstByteAt === 0) this.firstByteAt = performance.now();
     this.#buffer = value.buffer;
-    const pieces = tap.push(value.slice());
+    const chunk = value.slice();
+    keep?.(chunk);
+    const pieces = tap.push(chunk);
     if (tap.events !== this.#eventsSeen) {
       this.#eventsSeen = tap.events;
       this.#pushDeadline();
@@ -122,19 +127,23 @@ export async function readUntilOutput(pump: StreamPump): Promise<Gate> {
  *
  * @param errorEvent the protocol's error event for an outcome
  * @param onEnd called exactly once, when the relay has ended in whatever way
+ * @param patience how long the client may take nothing; without it, for ever
  */
 export function relay(
   pump: StreamPump,
   gate: Extract<Gate, { open: true }>,
   errorEventFor: (outcome: Outcome) => string,
   onEnd: (outcome: Outcome) => void,
+  patience?: Patience,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const { tap, abort, timer } = pump.source;
   let over = false;
+  let watch: ClientWatch | null = null;
   const finish = (outcome: Outcome) => {
     if (over) return;
     over = true;
     timer.clear();
+    watch?.clear();
     onEnd(outcome);
   };
   const fail = (controller: ReadableStreamDefaultController, outcome: Outcome) => {
@@ -157,12 +166,26 @@ export function relay(
   };
   let held: readonly Uint8Array<ArrayBuffer>[] = gate.held;
   pump.commit();
+  const leave = async () => {
+    // A client that leaves after the end mark has had everything.
+    finish(tap.ended ? endOf(tap) : { type: "client_gone" });
+    await pump.cancel(new CallEnded({ type: "client_gone" }));
+  };
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    start(controller) {
+      if (patience === undefined) return;
+      watch = new ClientWatch(patience, () => {
+        controller.error(new ClientStalled());
+        void leave();
+      });
+    },
     async pull(controller) {
+      watch?.pause();
       if (held.length > 0) {
         for (const piece of held) controller.enqueue(piece);
         held = [];
         if (gate.finished) end(controller);
+        watch?.wait();
         return;
       }
       try {
@@ -172,7 +195,9 @@ export function relay(
           for (const piece of pieces ?? tap.end()) controller.enqueue(piece);
           if (pieces === null) end(controller);
           // A read that was wholly taken out leaves nothing to answer this pull with.
-          if (pieces === null || pieces.length > 0) return;
+          if (pieces !== null && pieces.length === 0) continue;
+          watch?.wait();
+          return;
         }
       } catch (error) {
         // Past the end mark the answer is whole, whatever becomes of the connection.
@@ -180,11 +205,7 @@ export function relay(
         else fail(controller, outcomeOfThrown(error, abort.signal));
       }
     },
-    async cancel() {
-      // A client that leaves after the end mark has had everything.
-      finish(tap.ended ? endOf(tap) : { type: "client_gone" });
-      await pump.cancel(new CallEnded({ type: "client_gone" }));
-    },
+    cancel: leave,
   }, { highWaterMark: 0 });
 }
 

@@ -4,6 +4,7 @@ import type { FailedOutcome, Outcome } from "../failover/outcome.ts";
 import type { Verdict } from "../failover/verdict.ts";
 import type { Dialect, GatewayError } from "../protocols/protocol.ts";
 import type { PassableAnswer } from "./attempt.ts";
+import { type Patience, patientBody } from "./client_idle.ts";
 import type { HeaderRecord } from "./headers.ts";
 
 /** The end of a request's way. */
@@ -50,9 +51,21 @@ export function passedOnReply(
   };
 }
 
-/** A whole answer. In a stream that is open already it is one event: better an odd answer than a lost one. */
-export function wholeReply(body: Uint8Array<ArrayBuffer>, status: number, headers: HeaderRecord): Reply {
-  return { response: new Response(bodyFor(status, body), { status, headers }), inBand: () => asEvent(body) };
+/**
+ * A whole answer. In a stream that is open already it is one event: better an odd answer than a lost one.
+ *
+ * @param patience how long the client may take nothing of a large one; without it, for ever
+ */
+export function wholeReply(
+  body: Uint8Array<ArrayBuffer>,
+  status: number,
+  headers: HeaderRecord,
+  patience?: Patience,
+): Reply {
+  const whole = bodyFor(status, body);
+  const sent = whole === null || patience === undefined ? whole : patientBody(whole, patience);
+  if (sent instanceof ReadableStream) headers["content-length"] = String(body.length);
+  return { response: new Response(sent, { status, headers }), inBand: () => asEvent(body) };
 }
 
 /** Some statuses say by themselves that there is no body (https://fetch.spec.whatwg.org/#null-body-status). */
@@ -117,11 +130,18 @@ export function inBandCallerFault(
   };
 }
 
-/** The answer without the provider's secrets, which vendors echo in their errors; its bytes are kept if there are none. */
+/**
+ * A failure's answer without secrets, which vendors echo in their errors, a client's credential for another service
+ * among them. Its bytes are kept if there are none.
+ *
+ * @param secrets the provider's
+ */
 export function scrubbedAnswer(answer: PassableAnswer, secrets: readonly string[]): PassableAnswer {
   const text = decoder.decode(answer.body);
   const clean = withoutSecrets(text, secrets);
-  return clean === text ? answer : { ...answer, body: encoder.encode(clean) };
+  const headers = new Headers();
+  for (const [name, value] of answer.headers) headers.append(name, withoutSecrets(value, secrets));
+  return { ...answer, headers, body: clean === text ? answer.body : encoder.encode(clean) };
 }
 
 /** Whether an answer's status and body can go to the client as they are: a web page says nothing to an API client. */

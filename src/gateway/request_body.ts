@@ -1,10 +1,11 @@
 /** Reads a request's body once, as bytes, within a limit. @module */
 import { brotliDecompress, gunzip, inflate, inflateRaw, zstdDecompress } from "node:zlib";
+import { ClientWatch, type Patience } from "./client_idle.ts";
 
 /** Why a body could not be taken: an HTTP status and a message for the caller. */
 export class BodyRefused extends Error {
   override readonly name = "BodyRefused";
-  constructor(readonly status: 400 | 413 | 415, readonly code: string, message: string) {
+  constructor(readonly status: 400 | 408 | 413 | 415, readonly code: string, message: string) {
     super(message);
   }
 }
@@ -13,18 +14,17 @@ export class BodyRefused extends Error {
  * The body, decoded if `content-encoding` says so.
  *
  * @param limit bytes, before and after decoding
- * @throws {BodyRefused} 413 over the limit, 415 for an unknown encoding, 400 for a broken one
+ * @param patience how long nothing of it may come; without it, for ever
+ * @throws {BodyRefused} 413 over the limit, 415 for an unknown encoding, 400 for a broken one, 408 for one that stops
  */
-export async function readBody(request: Request, limit: number): Promise<Uint8Array> {
+export async function readBody(request: Request, limit: number, patience?: Patience): Promise<Uint8Array> {
   const length = request.headers.get("content-length");
   if (length !== null && Number(length) > limit) throw tooLarge(limit);
   const raw = request.body === null
     ? new Uint8Array(0)
-    : length === null
-    ? await readWithin(request.body, limit)
-    : Number(length) > LARGE_BYTES
-    ? await readExactly(request.body, Number(length))
-    : await request.bytes();
+    : length !== null && Number(length) <= SMALL_BYTES
+    ? await readSmall(request, patience)
+    : await readPieces(request.body, length, limit, patience);
   const encodings = (request.headers.get("content-encoding") ?? "").split(",")
     .map((coding) => coding.trim().toLowerCase())
     .filter((coding) => coding !== "" && coding !== "identity");
@@ -34,14 +34,66 @@ export async function readBody(request: Request, limit: number): Promise<Uint8Ar
   return body;
 }
 
-/** `bytes()` holds a body twice when it comes in many pieces; from this size on that matters. */
-const LARGE_BYTES = 1024 * 1024;
+/** Up to this size a body comes in few pieces, and `bytes()` is the fastest way to take them. */
+const SMALL_BYTES = 64 * 1024;
 
-/** A body of a stated length is read into its place. */
-async function readExactly(stream: ReadableStream<Uint8Array>, length: number): Promise<Uint8Array> {
+/** A small body has to come whole in the time in which something of a larger one has to. */
+async function readSmall(request: Request, patience: Patience | undefined): Promise<Uint8Array> {
+  if (patience === undefined) return await request.bytes();
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const watch = new ClientWatch(patience, () => reject(tooSlow(patience)));
+  try {
+    return await Promise.race([request.bytes(), late]);
+  } finally {
+    watch.clear();
+  }
+}
+
+/** A body of a stated length is read into its place, another one counted as it comes. */
+async function readPieces(
+  stream: ReadableStream<Uint8Array>,
+  length: string | null,
+  limit: number,
+  patience: Patience | undefined,
+): Promise<Uint8Array> {
+  const reader = stream.getReader();
+  // A cancelled read ends as if the body did.
+  const watch = patience && new ClientWatch(patience, () => void reader.cancel().catch(() => {}));
+  const pieces = piecesOf(reader, watch);
+  try {
+    const whole = length === null
+      ? await readWithin(pieces, limit)
+      : await readExactly(pieces, Number(length));
+    if (patience !== undefined && watch?.isOver === true) throw tooSlow(patience);
+    return whole;
+  } finally {
+    watch?.clear();
+  }
+}
+
+async function* piecesOf(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  watch: ClientWatch | undefined,
+): AsyncGenerator<Uint8Array> {
+  let finished = false;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      finished = done;
+      if (done) return;
+      watch?.wait();
+      yield value;
+    }
+  } finally {
+    // Nobody wants the rest.
+    if (!finished) await reader.cancel().catch(() => {});
+  }
+}
+
+async function readExactly(pieces: AsyncIterable<Uint8Array>, length: number): Promise<Uint8Array> {
   const whole = new Uint8Array(length);
   let at = 0;
-  for await (const piece of stream) {
+  for await (const piece of pieces) {
     whole.set(piece, at);
     at += piece.length;
   }
@@ -49,18 +101,17 @@ async function readExactly(stream: ReadableStream<Uint8Array>, length: number): 
   return at === length ? whole : whole.subarray(0, at);
 }
 
-/** A body without a stated length is counted as it comes. */
-async function readWithin(stream: ReadableStream<Uint8Array>, limit: number): Promise<Uint8Array> {
-  const pieces: Uint8Array[] = [];
+async function readWithin(pieces: AsyncIterable<Uint8Array>, limit: number): Promise<Uint8Array> {
+  const kept: Uint8Array[] = [];
   let size = 0;
-  for await (const piece of stream) {
+  for await (const piece of pieces) {
     size += piece.length;
     if (size > limit) throw tooLarge(limit);
-    pieces.push(piece);
+    kept.push(piece);
   }
   const whole = new Uint8Array(size);
   let at = 0;
-  for (const piece of pieces) {
+  for (const piece of kept) {
     whole.set(piece, at);
     at += piece.length;
   }
@@ -112,4 +163,12 @@ function isTooLarge(error: Error): boolean {
 function tooLarge(limit: number): BodyRefused {
   const mib = limit / (1024 * 1024);
   return new BodyRefused(413, "request_too_large", `the body is larger than the limit of ${mib} MiB`);
+}
+
+function tooSlow({ clientIdleMs }: Patience): BodyRefused {
+  return new BodyRefused(
+    408,
+    "request_timeout",
+    `nothing more of the body has come for ${clientIdleMs / 1000} seconds`,
+  );
 }

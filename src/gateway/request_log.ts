@@ -4,8 +4,10 @@ import type { PriceRule, Pricing } from "../accounting/pricing.ts";
 import type { RecordedAttempt, Recorder } from "../accounting/recorder.ts";
 import type { AttemptSpan, RequestSpan, Tracing } from "../accounting/tracing.ts";
 import { recordedUsage } from "../accounting/usage.ts";
-import type { Inspection, Protocol, Usage } from "../protocols/protocol.ts";
+import type { Inspection, Protocol } from "../protocols/protocol.ts";
+import type { Permit } from "../access/client_keys.ts";
 import type { LogOutcome } from "../store/logs.ts";
+import type { AttemptEnd } from "./attempt_end.ts";
 import type { Target } from "./routing_table.ts";
 
 /** Where what is known of requests goes. */
@@ -23,6 +25,12 @@ export interface Caller {
   readonly userAgent: string;
   /** 0 = admin token or no authentication. */
   readonly authKeyId: number;
+  /** Bodies are recorded. */
+  readonly recordsIo: boolean;
+  /** Providers that may serve it; `null` = all. */
+  readonly providers: ReadonlySet<number> | null;
+  /** Its place within the limits of its key; `null` = it has none. Given back when the request is over. */
+  readonly permit: Permit | null;
 }
 
 /** What all rows of a request share. */
@@ -37,20 +45,6 @@ export interface LoggedRequest {
   readonly startedAtMs: number;
   /** `performance.now()` of the arrival. */
   readonly arrivedAt: number;
-}
-
-/** How an attempt has ended, for its row. */
-export interface AttemptEnd {
-  /** `completed`, `incomplete`, `client_gone` or a failure class. */
-  readonly outcome: string;
-  readonly statusCode: number;
-  /** `""` when there is nothing to say. */
-  readonly error: string;
-  readonly usage: Usage | null;
-  /** Bytes of the answer. */
-  readonly size: number;
-  /** `performance.now()` of the first byte; 0 = none came. */
-  readonly firstByteAt: number;
 }
 
 const NS_PER_MS = 1_000_000;
@@ -108,7 +102,7 @@ export class RequestLog {
   end(attempt: RecordedAttempt, end: AttemptEnd): void {
     const { arrivedAt } = this.request;
     const now = performance.now();
-    const usage = recordedUsage(end.usage);
+    const usage = recordedUsage(end.usage, end.estimated);
     const wholeMs = now - arrivedAt;
     const answered = end.firstByteAt > 0;
     const cost = this.#prices.get(attempt)?.cost(usage) ?? 0;
@@ -125,7 +119,9 @@ export class RequestLog {
       costSource: cost > 0 ? this.#prices.get(attempt)?.source ?? "" : "",
       ...usage,
     };
-    this.tools.recorder.end(attempt, outcome);
+    this.tools.recorder.end(attempt, outcome, end.io);
+    const { currency } = this.#prices.get(attempt) ?? attempt.start;
+    this.request.caller.permit?.spent({ tokens: usage.totalTokens, cost, currency });
     this.tools.metrics.attemptEnded(attempt.start, outcome);
     this.#attemptSpan?.end(outcome);
     this.#attemptSpan = null;
@@ -141,6 +137,7 @@ export class RequestLog {
   /** The request is over: all its rows have ended. */
   close(): void {
     const { tools: { metrics }, request: { protocol, inspection } } = this;
+    this.request.caller.permit?.release();
     if (this.#streaming) metrics.streamClosed();
     metrics.requestEnded(protocol, inspection.model, this.#outcome);
     this.#span?.end(this.#outcome);
@@ -160,7 +157,7 @@ export class RequestLog {
       remoteIp: caller.remoteIp,
       authKeyId: caller.authKeyId,
       sessionId: inspection.sessionId,
-      chatIo: false,
+      chatIo: caller.recordsIo && target !== null,
       retry,
       proxyTimeNs,
       inputPrice: target?.inputPrice ?? 0,

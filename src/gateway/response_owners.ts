@@ -217,20 +217,26 @@ export function routesToOwner(routes: readonly Route[], owner: StoredResponseOwn
   });
 }
 
+/** The earlier response was made with another key, so this caller must not build on it. */
+export const OF_ANOTHER_KEY = "of_another_key";
+
 /**
  * A request that builds on an earlier response goes to the provider that made it, as long as that one fits: any other
  * would only say that it knows no such response. Without a route there, all are as good as ever.
  *
+ * @param key the caller's; `null` = the admin, who may build on any
  * @returns `null` when nothing is known of such a response
  */
 export async function preferOwner(
   responseId: string | undefined,
   owners: ResponseOwners,
-): Promise<Tie | null> {
+  key: { readonly id: number } | null,
+): Promise<Tie | null | typeof OF_ANOTHER_KEY> {
   if (responseId === undefined) return null;
   // What cannot be read now is as good as unknown: the request is served as any other.
   const owner = await owners.find(responseId).catch(() => null);
   if (owner === null) return null;
+  if (key !== null && owner.authKeyId !== key.id) return OF_ANOTHER_KEY;
   return {
     asksAgain: false,
     narrow: (routes) => {

@@ -36,9 +36,10 @@ async function serveStored(
 ): Promise<Response | void> {
   // The router takes HEAD for GET; but what a provider would have to be asked for, nobody wants the head of.
   if (c.req.method === "HEAD") return await next();
-  const { gateway, token } = options;
-  const refusal = admit(c.req.raw, token, bearerCredential);
-  if (refusal !== null) return refuse(responsesDialect, refusal);
+  const { gateway } = options;
+  const admission = admit(c.req.raw, options, bearerCredential);
+  if (!admission.ok) return refuse(responsesDialect, admission.refusal);
+  const { key } = admission;
   const id = c.req.param("id") ?? "";
   let owner: StoredResponseOwner | null;
   try {
@@ -50,7 +51,8 @@ async function serveStored(
       message: "the database that knows who made this response does not answer; try again",
     });
   }
-  if (owner === null) return refuse(responsesDialect, UNKNOWN);
+  // What another key has made is as good as unknown.
+  if (owner === null || key !== null && owner.authKeyId !== key.id) return refuse(responsesDialect, UNKNOWN);
   const way = wayTo(owner, gateway.table());
   if (typeof way !== "string") return refuse(responsesDialect, way);
   return await serveOperation(c, {

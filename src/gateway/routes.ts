@@ -15,6 +15,15 @@ import { type Connection, refuse, type RouteOptions } from "./serve_operation.ts
 
 export type { Connection, RouteOptions } from "./serve_operation.ts";
 
+/** Where the client-facing routes are, and nothing else is. */
+export const CLIENT_PATHS: readonly string[] = [
+  "/v1/*",
+  "/v1beta/*",
+  "/openai/*",
+  "/anthropic/*",
+  "/gemini/*",
+];
+
 /** An app with all client-facing routes. */
 export function gatewayRoutes(options: RouteOptions): Hono<Connection> {
   const app = new Hono<Connection>();

@@ -6,6 +6,7 @@
  */
 import type { Route, RouteKey } from "../failover/candidates.ts";
 import { secretsOf } from "../access/scrub.ts";
+import { UpstreamPolicy } from "../access/upstream_policy.ts";
 import type { Upstream } from "../protocols/protocol.ts";
 import { isProviderType, parseProviderConfig, type ProviderConfig } from "../protocols/provider_config.ts";
 import type { Association } from "../store/associations.ts";
@@ -14,6 +15,7 @@ import type { Provider } from "../store/providers.ts";
 import type { RoutingRows } from "../store/store.ts";
 import { type CountService, countServiceOf } from "./count_service.ts";
 import { KEYLESS, keyStateId } from "./key_state_id.ts";
+import { withoutAlias } from "./model_alias.ts";
 
 /** A public model and who serves it. */
 export interface RoutedModel {
@@ -29,6 +31,8 @@ export interface RoutedModel {
   readonly firstTokenMs: number;
   readonly strategy: string;
   readonly breaker: boolean;
+  /** One of its providers cannot stream. */
+  readonly fakesStreams: boolean;
   /** All associations that could be routed to, the switched-off ones included. */
   readonly routes: readonly Route[];
 }
@@ -38,6 +42,7 @@ export interface Target {
   readonly associationId: number;
   readonly providerId: number;
   readonly providerName: string;
+  /** The model's name that is sent: never an alias. */
   readonly providerModel: string;
   readonly upstream: Upstream;
   /** Proxy URL; `""` = none. */
@@ -46,6 +51,10 @@ export interface Target {
   readonly errorMatcher: readonly string[];
   readonly withHeader: boolean;
   readonly customerHeaders: readonly (readonly [string, string])[];
+  /** Name and JSON text of each top-level member that main requests to the provider get. */
+  readonly overrides: readonly (readonly [string, string])[];
+  /** The provider cannot stream: a stream is made of its whole answer. */
+  readonly fakeStream: boolean;
   /** Path and JSON text of each field that the operator forces. */
   readonly extraBody: readonly (readonly [string, string])[];
   readonly inputPrice: number;
@@ -76,13 +85,19 @@ export interface RoutingTable {
   readonly countService: CountService | null;
 }
 
-/** Builds the table. Rows that cannot be used are left out and named in `problems`; they never fail the rest. */
-export function buildRoutingTable(rows: RoutingRows): RoutingTable {
+/**
+ * Builds the table. Rows that cannot be used are left out and named in `problems`; they never fail the rest.
+ *
+ * @param policy says where providers may be
+ */
+export function buildRoutingTable(rows: RoutingRows, policy = new UpstreamPolicy()): RoutingTable {
   const problems: RoutingProblem[] = [];
   const providers = new Map<number, RoutedProvider>();
   for (const row of rows.providers) {
     const parsed = parseProviderConfig(row.type, row.config);
-    if (parsed.ok) {
+    const refusal = parsed.ok ? refusedPlace(parsed.config.baseUrl, row.proxy, policy) : null;
+    if (refusal !== null) problems.push({ providerId: row.id, providerName: row.name, reason: refusal });
+    else if (parsed.ok) {
       providers.set(row.id, { row, config: parsed.config, routeKeys: routeKeysOf(row.id, parsed.config) });
     } else problems.push({ providerId: row.id, providerName: row.name, reason: parsed.reason });
   }
@@ -97,7 +112,7 @@ export function buildRoutingTable(rows: RoutingRows): RoutingTable {
       routes.push(routeOf(association, provider, provider.row.type, row.breaker));
       targets.set(association.id, targetOf(association, provider));
     }
-    models.push(routedModel(row, routes));
+    models.push(routedModel(row, routes, routes.some((each) => isFaked(each, targets))));
   }
   // Of two rows with one name, which only old programs made, the older one counts, as it did there.
   const byName = new Map([...models].reverse().map((model) => [model.name, model]));
@@ -108,6 +123,17 @@ export function buildRoutingTable(rows: RoutingRows): RoutingTable {
     problems,
     countService: countServiceOf(rows.countTokens ?? ""),
   };
+}
+
+function isFaked({ associationId }: Route, targets: ReadonlyMap<number, Target>): boolean {
+  return targets.get(associationId)?.fakeStream === true;
+}
+
+function refusedPlace(baseUrl: string, proxy: string, policy: UpstreamPolicy): string | null {
+  const ofHost = policy.refusalOfUrl(baseUrl);
+  if (ofHost !== null) return `base_url ${ofHost}`;
+  const ofProxy = policy.refusalOfUrl(proxy.trim());
+  return ofProxy === null ? null : `proxy ${ofProxy}`;
 }
 
 interface RoutedProvider {
@@ -126,7 +152,7 @@ function limitMs(seconds: number): number {
   return seconds > 0 ? seconds * 1000 : Infinity;
 }
 
-function routedModel(row: Model, routes: readonly Route[]): RoutedModel {
+function routedModel(row: Model, routes: readonly Route[], fakesStreams: boolean): RoutedModel {
   return {
     id: row.id,
     name: row.name,
@@ -137,6 +163,7 @@ function routedModel(row: Model, routes: readonly Route[]): RoutedModel {
     firstTokenMs: limitMs(row.firstTokenTimeoutSeconds),
     strategy: row.strategy,
     breaker: row.breaker,
+    fakesStreams,
     routes,
   };
 }
@@ -153,8 +180,9 @@ function routeOf(
     providerId: provider.row.id,
     providerName: provider.row.name,
     protocol,
-    providerModel: association.providerModel,
+    providerModel: withoutAlias(provider.row, association.providerModel),
     weight: association.weight,
+    priority: provider.row.priority ?? 0,
     enabled: provider.row.enabled && association.status !== false,
     tools: association.toolCall === true,
     structuredOutput: association.structuredOutput === true,
@@ -172,15 +200,15 @@ function targetOf(association: Association, { row, config }: RoutedProvider): Ta
     associationId: association.id,
     providerId: row.id,
     providerName: row.name,
-    providerModel: association.providerModel,
+    providerModel: withoutAlias(row, association.providerModel),
     upstream: { baseUrl: config.baseUrl, version: config.version, beta: config.beta },
     proxy: row.proxy.trim(),
     errorMatcher: matcherRules(row.errorMatcher),
     withHeader: association.withHeader === true,
     customerHeaders,
-    extraBody: Object.entries(association.extraBody ?? {}).map((
-      [path, value],
-    ) => [path, JSON.stringify(value)]),
+    overrides: jsonMembers(row.parameterOverrides),
+    fakeStream: row.fakeStream === true,
+    extraBody: jsonMembers(association.extraBody),
     inputPrice: association.inputPrice ?? 0,
     cacheReadPrice: association.cacheReadPrice ?? 0,
     outputPrice: association.outputPrice ?? 0,
@@ -188,6 +216,10 @@ function targetOf(association: Association, { row, config }: RoutedProvider): Ta
     secretOf: (keyId) => secretById.get(keyId) ?? "",
     secrets: secretsOf(row, customerHeaders),
   };
+}
+
+function jsonMembers(object: Readonly<Record<string, unknown>> | null | undefined): [string, string][] {
+  return Object.entries(object ?? {}).map(([name, value]) => [name, JSON.stringify(value)]);
 }
 
 /** Rules are separated by line ends, `;` or the full-width `；` (compat/proxy-api.md, section 7). */

@@ -1,23 +1,28 @@
 /** Serves one client request for one operation: admit, read, inspect, dispatch. @module */
 import type { Context } from "@hono/hono";
-import type { AdminToken } from "../access/admin_token.ts";
-import type { ClientCall, Dialect, GatewayError, ModelPlace, Operation } from "../protocols/protocol.ts";
-import { admit, type ReadCredential } from "./admission.ts";
+import type { ClientAddresses } from "../access/client_address.ts";
+import type { ClientKey } from "../access/client_keys.ts";
+import type { ClientCall, Dialect, ModelPlace, Operation } from "../protocols/protocol.ts";
+import { admit, type ClientAccess, type ReadCredential, type Refusal } from "./admission.ts";
 import { type ClientBody, NO_BODY, seenOf, understoodBody } from "./client_body.ts";
+import type { Patience } from "./client_idle.ts";
 import { decodeOnce } from "./client_path.ts";
 import { type ClientRequest, dispatch, type Gateway } from "./dispatch.ts";
+import type { HeaderRecord } from "./headers.ts";
+import { takePermit, whyForbidden } from "./key_permit.ts";
 import { errorResponse } from "./reply.ts";
 import { BodyRefused, readBody } from "./request_body.ts";
-import { preferOwner, type Tie } from "./response_owners.ts";
+import type { Caller } from "./request_log.ts";
+import { OF_ANOTHER_KEY, preferOwner, type Tie } from "./response_owners.ts";
 import type { UpstreamCall } from "./upstream.ts";
 
 /** What the client-facing routes need. */
-export interface RouteOptions {
+export interface RouteOptions extends ClientAccess {
   readonly gateway: Gateway;
-  /** `null` = no token is set. */
-  readonly token: AdminToken | null;
   /** Largest request body, bytes. */
   readonly bodyLimitBytes: number;
+  /** Finds where a request comes from. */
+  readonly addresses: ClientAddresses;
 }
 
 /** Hono's environment: what the server tells about a connection; empty in tests that call the app itself. */
@@ -41,69 +46,112 @@ export interface OperationRequest {
 /** Serves one request. */
 export async function serveOperation(
   c: Context<Connection>,
-  { operation, credential, pathModel = "", bodiless, tie, serve = dispatch }: OperationRequest,
-  { gateway, token, bodyLimitBytes }: RouteOptions,
+  request: OperationRequest,
+  options: RouteOptions,
 ): Promise<Response> {
   const arrivedAt = performance.now();
+  const { dialect } = request.operation;
+  const admission = admit(c.req.raw, options, request.credential);
+  if (!admission.ok) return refuse(dialect, admission.refusal);
+  const { key } = admission;
+  const served = await serveAdmitted(c, request, options, { key, arrivedAt });
+  if (served instanceof Response) return served;
+  if (key !== null) options.gateway.recorder.keyUsed(key.id, Date.now());
+  return refuse(dialect, served.refusal, served.headers);
+}
+
+/** A refusal after the door: nobody was asked, and no row is left. */
+interface LateRefusal {
+  readonly refusal: Refusal;
+  readonly headers?: Record<string, string>;
+}
+
+async function serveAdmitted(
+  c: Context<Connection>,
+  { operation, pathModel = "", bodiless, tie, serve = dispatch }: OperationRequest,
+  { gateway, bodyLimitBytes, addresses }: RouteOptions,
+  { key, arrivedAt }: { readonly key: ClientKey | null; readonly arrivedAt: number },
+): Promise<Response | LateRefusal> {
   const request = c.req.raw;
-  const { dialect } = operation;
-  const refusal = admit(request, token, credential);
-  if (refusal !== null) return refuse(dialect, refusal);
   const body = bodiless === undefined
-    ? await readClientBody(request, operation.modelPlace, bodyLimitBytes)
+    ? await readClientBody(request, operation.modelPlace, bodyLimitBytes, gateway)
     : NO_BODY;
-  if ("status" in body) return refuse(dialect, body);
-  const call: ClientCall = {
-    pathModel,
-    query: queryOf(request.url),
-    ...seenOf(body),
-  };
+  if ("status" in body) return { refusal: body };
+  const call: ClientCall = { pathModel, query: queryOf(request.url), ...seenOf(body) };
   const inspection = operation.inspect(call);
-  if (inspection.model === "") {
-    return refuse(dialect, {
-      status: 400,
-      code: "missing_model",
-      message: 'the request names no model; set "model" to one of the models that are listed',
-    });
-  }
-  return await serve({
-    operation,
-    method: bodiless ?? "POST",
-    call,
-    inspection,
-    body,
-    headers: request.headers,
-    signal: request.signal,
-    caller: {
-      remoteIp: peerAddress(c.env?.remoteAddr),
-      userAgent: request.headers.get("user-agent") ?? "",
-      authKeyId: 0,
-    },
-    arrivedAt,
-    tie: tie ?? await preferOwner(inspection.previousAnswerId, gateway.owners),
-  }, gateway);
+  if (inspection.model === "") return { refusal: NAMES_NO_MODEL };
+  const forbidden = key === null ? null : whyForbidden(key, inspection.model, gateway.table());
+  if (forbidden !== null) return { refusal: forbidden };
+  const preferred = tie ?? await preferOwner(inspection.previousAnswerId, gateway.owners, key);
+  if (preferred === OF_ANOTHER_KEY) return { refusal: NO_SUCH_PREVIOUS };
+  const place = key === null ? null : takePermit(key, operation.dialect, { ...call, inspection }, gateway);
+  if (place?.ok === false) return place;
+  const caller: Caller = {
+    remoteIp: addresses.of(request.headers, c.env?.remoteAddr),
+    userAgent: request.headers.get("user-agent") ?? "",
+    authKeyId: key?.id ?? 0,
+    recordsIo: key?.ioLog ?? false,
+    providers: key?.providers ?? null,
+    permit: place?.permit ?? null,
+  };
+  const { headers, signal } = request;
+  const method = bodiless ?? "POST";
+  return await serve(
+    { operation, method, call, inspection, body, headers, signal, caller, arrivedAt, tie: preferred },
+    gateway,
+  );
+}
+
+const NAMES_NO_MODEL: Refusal = {
+  status: 400,
+  code: "missing_model",
+  message: 'the request names no model; set "model" to one of the models that are listed',
+};
+
+const NO_SUCH_PREVIOUS: Refusal = {
+  status: 404,
+  code: "previous_response_not_found",
+  message: "no response of this id was made with this key",
+};
+
+/**
+ * Admits a request that only looks at what there is.
+ *
+ * @returns the caller's key, `null` for the admin; or the answer that refuses it
+ */
+export function admitReader(
+  request: Request,
+  options: RouteOptions,
+  { credential, dialect }: { readonly credential: ReadCredential; readonly dialect: Dialect },
+): { readonly key: ClientKey | null } | Response {
+  const admission = admit(request, options, credential);
+  if (!admission.ok) return refuse(dialect, admission.refusal);
+  if (admission.key !== null) options.gateway.recorder.keyUsed(admission.key.id, Date.now());
+  return admission;
 }
 
 /** The refusal of a request, in the caller's own shape. */
-export function refuse(dialect: Dialect, error: Omit<GatewayError, "traceId">): Response {
+export function refuse(dialect: Dialect, error: Refusal, headers: Record<string, string> = {}): Response {
   const { status, code, message } = error;
-  // RFC 9110, section 15.5.2: a 401 names the scheme that would be accepted.
-  const headers: Record<string, string> = status === 401
-    ? { "www-authenticate": 'Bearer realm="llmio"' }
-    : {};
-  return errorResponse(dialect, { status, code, message, traceId: "" }, headers);
+  return errorResponse(dialect, { status, code, message, traceId: "" }, { ...headers, ...HEADERS_OF[status] });
 }
 
-type BodyError = Omit<GatewayError, "traceId">;
+const HEADERS_OF: Readonly<Record<number, HeaderRecord>> = {
+  // RFC 9110, section 15.5.2: a 401 names the scheme that would be accepted.
+  401: { "www-authenticate": 'Bearer realm="llmio"' },
+  // Section 15.5.9: the rest of the body is not waited for.
+  408: { connection: "close" },
+};
 
 async function readClientBody(
   request: Request,
   place: ModelPlace,
   limit: number,
-): Promise<ClientBody | BodyError> {
+  patience: Patience,
+): Promise<ClientBody | Refusal> {
   let bytes: Uint8Array;
   try {
-    bytes = await readBody(request, limit);
+    bytes = await readBody(request, limit, patience);
   } catch (error) {
     if (error instanceof BodyRefused) return error;
     // The client left while it sent its body: nobody reads this answer.
@@ -119,9 +167,4 @@ function queryOf(url: string): string {
   const end = url.indexOf("#", at);
   return url.slice(at + 1, end === -1 ? undefined : end)
     .split("&").filter((pair) => pair !== "" && decodeOnce(pair.split("=", 1)[0] ?? "") !== "key").join("&");
-}
-
-/** The address that the connection comes from. What headers say of it is anybody's claim. */
-function peerAddress(address: Deno.Addr | undefined): string {
-  return address !== undefined && "hostname" in address ? address.hostname : "";
 }

@@ -1,5 +1,6 @@
 /** What the events of a stream have told, whatever carries them. @module */
 import type { EventReading, InBandError, Usage } from "../protocols/protocol.ts";
+import { SaidText } from "../accounting/usage_estimate.ts";
 import { mergeUsage } from "../accounting/usage.ts";
 
 /** An error that says nothing about itself is quoted up to this many characters. */
@@ -17,11 +18,14 @@ export class StreamFacts {
   events = 0;
   junk = 0;
   size = 0;
+  /** What the model has said, for an estimate. */
+  readonly said = new SaidText();
 
   /** Takes in one more event. `text` is its data. */
   protected note(reading: EventReading, text: string): void {
     this.events++;
     if (reading.usage !== undefined) this.usage = mergeUsage(this.usage, reading.usage);
+    if (reading.text !== undefined) this.said.add(reading.text);
     if (reading.answerId !== undefined) this.answerId = reading.answerId;
     if (reading.complete === true) this.complete = true;
     if (reading.incomplete === true) this.incomplete = true;

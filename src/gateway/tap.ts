@@ -1,4 +1,5 @@
 /** What looks at a stream while it passes. @module */
+import type { SaidText } from "../accounting/usage_estimate.ts";
 import type { InBandError, Usage } from "../protocols/protocol.ts";
 
 /** What has been seen of a stream so far. The bytes themselves go on as they came, but for what must be taken out. */
@@ -14,6 +15,8 @@ export interface Tap {
   /** The provider's error, if the stream held one. */
   readonly error: InBandError | null;
   readonly usage: Usage | null;
+  /** What the model has said so far, where it is known. */
+  readonly said?: SaidText;
   /** The vendor's id by which the answer can be asked for later; `""` = none. */
   readonly answerId: string;
   /** Events with data; comments do not count. */

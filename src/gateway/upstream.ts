@@ -1,6 +1,7 @@
 /** Calls to providers: connections, proxies, and what can go wrong before an answer. @module */
 import type { FailedOutcome } from "../failover/outcome.ts";
 import type { HeaderRecord } from "./headers.ts";
+import { type Place, UpstreamHosts } from "./upstream_hosts.ts";
 
 /** One call to a provider, ready to be sent. */
 export interface UpstreamCall {
@@ -27,22 +28,54 @@ export const CLIENT_GONE = new CallEnded({ type: "client_gone" });
 export class Upstreams {
   readonly #clients = new Map<string, Deno.HttpClient>();
 
+  /** @param hosts says where a call goes, and refuses places where no provider may be */
+  constructor(readonly hosts: UpstreamHosts = new UpstreamHosts()) {}
+
   /**
    * Sends a call and resolves with the head of the answer. Redirects are not followed: they would carry the
    * provider's key to a host that the operator has not named.
    *
    * @throws {CallEnded} when `signal` ends the call
+   * @throws {HostRefused} when no provider may be at the call's host
    * @throws {TypeError} when no answer can be had; see {@link outcomeOfThrown}
    */
-  send(call: UpstreamCall, signal: AbortSignal): Promise<Response> {
-    return fetch(call.url, {
-      method: call.method,
-      headers: call.headers,
-      body: call.body,
-      redirect: "manual",
-      signal,
-      client: this.#client(call.proxy),
-    });
+  async send(call: UpstreamCall, signal: AbortSignal): Promise<Response> {
+    const found = this.hosts.place(call.url, call.proxy);
+    const place = found instanceof Promise ? await unlessAborted(found, signal) : found;
+    if (place.host === null) {
+      return await this.#fetch(call, call.url, call.headers, this.#client(call.proxy), signal);
+    }
+    return await this.#sendToAddress(call, place, { ...call.headers, host: place.host }, signal);
+  }
+
+  /** A name's addresses are tried in turn, as long as nothing has been sent. */
+  async #sendToAddress(
+    call: UpstreamCall,
+    { urls }: Place,
+    headers: HeaderRecord,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    let failure: unknown = new TypeError("the host has no address");
+    for (const url of urls) {
+      try {
+        return await this.#fetch(call, url, headers, this.#client(PINNED), signal);
+      } catch (error) {
+        if (signal.aborted || !isConnectFailure(error)) throw error;
+        failure = error;
+      }
+    }
+    this.hosts.unreachable(call.url);
+    throw failure;
+  }
+
+  #fetch(
+    { method, body }: UpstreamCall,
+    url: string,
+    headers: HeaderRecord,
+    client: Deno.HttpClient,
+    signal: AbortSignal,
+  ): Promise<Response> {
+    return fetch(url, { method, headers, body: sentOnce(body), redirect: "manual", signal, client });
   }
 
   /** Closes idle connections and lets no new call begin. */
@@ -58,13 +91,42 @@ export class Upstreams {
         // One HTTP/2 connection for all requests to a host is slower than a pool (runtime.md, section 2.2).
         http2: false,
         poolMaxIdlePerHost: 1024,
-        poolIdleTimeout: 90_000,
-        ...(proxy !== "" && { proxy: { url: proxy } }),
+        // Shorter than what load balancers allow (60 s and more), so that seldom a connection is closed as it is used.
+        poolIdleTimeout: 50_000,
+        ...(proxy === PINNED ? { allowHost: true } : proxy !== "" && { proxy: { url: proxy } }),
       });
       this.#clients.set(proxy, client);
     }
     return client;
   }
+}
+
+/**
+ * A body that the runtime sends once. Bytes it sends again by itself when a used connection is lost, although the
+ * provider may have had them all: an attempt that nobody would know of. A blob it cannot repeat, and states its length
+ * all the same.
+ */
+function sentOnce(body: Uint8Array<ArrayBuffer> | null): Blob | null {
+  return body === null ? null : new Blob([body]);
+}
+
+/** Key of the client for calls whose URL holds a checked address, and `host` the name. No proxy is called so. */
+const PINNED = "pinned";
+
+/** Whether a call has failed before anything of it was sent. */
+function isConnectFailure(error: unknown): boolean {
+  return error instanceof TypeError &&
+    /\bclient error \(Connect\)/.test(`${error.message} ${causeOf(error)}`);
+}
+
+/** The value of a promise, or the reason of the signal if that comes first. */
+function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  const { promise: first, resolve, reject } = Promise.withResolvers<T>();
+  const onAbort = () => reject(signal.reason);
+  if (signal.aborted) onAbort();
+  else signal.addEventListener("abort", onAbort, { once: true });
+  promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  return first;
 }
 
 /** The outcome behind what `send` or the reading of a body has thrown. */

@@ -1,6 +1,6 @@
 /** Builds the call to a provider from the client's request. @module */
 import { endpoint } from "../protocols/base_url.ts";
-import type { BodyEdit, ClientCall, Operation, RepeatedModel } from "../protocols/protocol.ts";
+import type { BodyEdit, ClientCall, FakeStream, Operation, RepeatedModel } from "../protocols/protocol.ts";
 import { VENDORS } from "../protocols/vendors.ts";
 import type { ClientBody, FormBody, JsonBody } from "./client_body.ts";
 import { type HeaderRecord, passableRequestHeaders } from "./headers.ts";
@@ -12,6 +12,7 @@ import {
   setPath,
   type Splice,
   valuesAt,
+  withoutMember,
 } from "./json_body.ts";
 import type { Target } from "./routing_table.ts";
 import type { UpstreamCall } from "./upstream.ts";
@@ -29,20 +30,26 @@ export interface CallParts {
   readonly meter: boolean;
   /** The client asks for a stream. */
   readonly stream: boolean;
+  /** How its stream is made of a whole answer, which is then asked for. @default it is not */
+  readonly fake?: FakeStream | null;
   /** Value of `user-agent` when the client's own does not go on. */
   readonly userAgent: string;
 }
 
-/** The call, and whether usage was asked for on the gateway's own account. */
+/**
+ * The call, and whether its stream tells usage on the gateway's own account: it was asked for, or a stream is made here,
+ * which always tells it.
+ */
 export function buildCall(parts: CallParts): { call: UpstreamCall; metered: boolean } {
-  const { operation, target } = parts;
-  const edit = parts.meter ? operation.meteringEdit(parts.call) : null;
+  const { operation, target, fake = null } = parts;
+  const edit = parts.meter || fake !== null ? operation.meteringEdit(parts.call) : null;
+  const path = fake?.path ?? operation.path;
   return {
     call: {
-      url: endpoint(target.upstream.baseUrl, operation.path(parts.call, target.providerModel)),
+      url: endpoint(target.upstream.baseUrl, path(parts.call, target.providerModel)),
       method: parts.method,
       headers: buildHeaders(parts),
-      body: buildBody(parts, edit),
+      body: buildBody(parts, fake === null ? edit : null),
       proxy: target.proxy,
     },
     metered: edit !== null,
@@ -73,7 +80,10 @@ function buildForm({ bytes, fields }: FormBody, { providerModel }: Target): Uint
   );
 }
 
-/** The gateway's own changes are spliced in in one copy; the operator's `extra_body`, where there is one, after them. */
+/**
+ * The gateway's own changes are spliced in in one copy. The operator's follow, where there are any: the provider's
+ * overrides, then the association's `extra_body`, which thus has the last word.
+ */
 function buildJson(
   body: JsonBody,
   parts: CallParts,
@@ -85,8 +95,17 @@ function buildJson(
     : repeatedModels(body, parts);
   if (edit !== null) splices.push(...editSplices(body, edit));
   let bytes = applySplices(body.bytes, splices);
+  // Side operations have parameters of their own.
+  for (const [name, value] of operation.main ? target.overrides : []) bytes = withMember(bytes, name, value);
   for (const [path, value] of target.extraBody) bytes = setPath(bytes, path, value);
+  for (const [name, value] of parts.fake?.edits ?? []) {
+    bytes = value === null ? withoutMember(bytes, name) : withMember(bytes, name, value);
+  }
   return bytes;
+}
+
+function withMember(bytes: Uint8Array<ArrayBuffer>, name: string, json: string): Uint8Array<ArrayBuffer> {
+  return applySplices(bytes, setMember(scanObject(bytes), name, json));
 }
 
 /** Where the path names the model, some bodies name it once more, and vendors compare the two. */
@@ -121,7 +140,10 @@ function editSplices(body: JsonBody, { path: [name, inner], json }: BodyEdit): S
 function buildHeaders(parts: CallParts): HeaderRecord {
   const { operation, target, body } = parts;
   const headers: HeaderRecord = {
-    accept: acceptOf(operation, parts.stream && (operation.streamsEvents?.(parts.call) ?? true)),
+    accept: acceptOf(
+      operation,
+      parts.stream && !parts.fake && (operation.streamsEvents?.(parts.call) ?? true),
+    ),
     // `fetch` would add "*" of its own.
     "accept-language": "",
     "user-agent": parts.userAgent,

@@ -17,36 +17,52 @@ const NAMES: ReadonlySet<string> = new Set([
   "instance-data.ec2.internal",
   "metadata.tencentyun.com",
   "metadata.azure.internal",
+  "api.metadata.cloud.ibm.com",
 ]);
 
-/** IPv4 addresses of metadata services. Not the whole link-local block: machines joined by one cable use it too. */
-const IPV4: ReadonlySet<string> = new Set([
+/**
+ * Addresses of metadata services, each in its one spelling. Not the whole link-local block: machines joined by one
+ * cable use it too. The tasks of `deno.json` deny them to the whole process.
+ */
+export const METADATA_ADDRESSES: readonly string[] = [
   "169.254.169.254", // AWS, Google, Azure, Oracle, DigitalOcean, OpenStack
   "169.254.170.2", // AWS container credentials
   "169.254.170.23", // AWS pod identity
   "169.254.0.23", // Tencent
   "100.100.100.200", // Alibaba
   "168.63.129.16", // Azure host agent
+  "169.254.42.42", // Scaleway
   "192.0.0.192", // Oracle classic
-]);
+  "fd00:ec2::254", // AWS
+  "fd00:ec2::23", // AWS pod identity
+  "fd20:ce::254", // Google
+  "fd00:42::42", // Scaleway
+];
+const ADDRESSES: ReadonlySet<string> = new Set(METADATA_ADDRESSES);
 
-/** IPv6 addresses of metadata services, as eight groups. */
-const IPV6: ReadonlySet<string> = new Set([
-  "fd00:ec2:0:0:0:0:0:254", // AWS
-  "fd00:ec2:0:0:0:0:0:23", // AWS pod identity
-  "fd20:ce:0:0:0:0:0:254", // Google
-]);
+/** What the host of a URL is. */
+export type Host =
+  | { readonly kind: "name"; readonly name: string }
+  /** The address itself and, for an IPv6 address that carries an IPv4 one, that one too. */
+  | { readonly kind: "address"; readonly addresses: readonly string[] };
 
 /** Whether a host name or address, in any spelling the URL parser understands, is a metadata service. */
-export function isMetadataHost(host: string): boolean {
-  const bracketed = host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
-  const name = URL.parse(`http://${bracketed}`)?.hostname.replace(/\.$/, "");
-  if (name === undefined) return false;
-  if (!name.startsWith("[")) return NAMES.has(name) || IPV4.has(name);
-  const groups = ipv6Groups(name.slice(1, -1));
-  if (IPV6.has(groups.map((group) => group.toString(16)).join(":"))) return true;
-  const embedded = embeddedIpv4(groups);
-  return embedded !== null && IPV4.has(embedded);
+export function isMetadataHost(text: string): boolean {
+  const host = readHost(text);
+  if (host === null) return false;
+  return host.kind === "name" ? NAMES.has(host.name) : host.addresses.some((each) => ADDRESSES.has(each));
+}
+
+/** Reads a host name or address, in any spelling the URL parser understands; `null` when it is none. */
+export function readHost(text: string): Host | null {
+  const bracketed = text.includes(":") && !text.startsWith("[") ? `[${text}]` : text;
+  const name = URL.parse(`http://${bracketed}`)?.hostname.replace(/\.$/, "") ?? "";
+  if (name === "") return null;
+  if (/^\d+(\.\d+){3}$/.test(name)) return { kind: "address", addresses: [name] };
+  if (!name.startsWith("[")) return { kind: "name", name };
+  const address = name.slice(1, -1);
+  const embedded = embeddedIpv4(ipv6Groups(address));
+  return { kind: "address", addresses: embedded === null ? [address] : [address, embedded] };
 }
 
 /** The eight groups of an address that the URL parser printed (lower case, no dotted tail). */

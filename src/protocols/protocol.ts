@@ -33,6 +33,10 @@ export interface Usage {
   readonly totalTokens: number | null;
   /** Cache reads, a part of the input. */
   readonly cachedTokens: number | null;
+  /** Cache writes, a part of the input. Left out where the vendor has no such thing. */
+  readonly cacheWriteTokens?: number;
+  /** Reasoning, a part of the output. Left out where the vendor does not tell it apart. */
+  readonly reasoningTokens?: number;
   /** Audio input, a part of the input. */
   readonly audioTokens: number | null;
 }
@@ -65,6 +69,8 @@ export interface EventReading {
   readonly holdsAnswer?: boolean;
   /** The vendor's id by which the answer can be asked for later. */
   readonly answerId?: string;
+  /** The text in it that the model has made, for an estimate where the vendor tells no figures. */
+  readonly text?: string;
 }
 
 /** What a whole answer means. */
@@ -106,6 +112,20 @@ export interface ClientCall {
   readonly form: ReadonlyMap<string, string>;
 }
 
+/** How much of a limit is left. */
+export interface Allowance {
+  readonly limit: number;
+  readonly remaining: number;
+  /** Until all of it is there again, milliseconds. */
+  readonly resetMs: number;
+}
+
+/** Where a caller stands within the gateway's own limits a minute; `null` = it has no such limit. */
+export interface Standing {
+  readonly requests: Allowance | null;
+  readonly tokens: Allowance | null;
+}
+
 /** How the callers of a protocol are told about errors. */
 export interface Dialect {
   readonly protocol: Protocol;
@@ -113,6 +133,8 @@ export interface Dialect {
   errorBody(error: GatewayError): Record<string, unknown>;
   /** The same as text of the stream, for a stream that is already open. */
   errorEvent(error: GatewayError): string;
+  /** Headers that tell a refused caller where it stands. @param now epoch milliseconds */
+  limitHeaders(standing: Standing, now: number): Record<string, string>;
   /** The `event` field by which clients know an error in a stream; without it they read the data alone. */
   readonly errorEventName?: string;
 }
@@ -143,6 +165,18 @@ export interface RepeatedModel {
   rename(name: string, call: ClientCall, providerModel: string): string | null;
 }
 
+/** How a stream is made for a client whose provider gives whole answers only. */
+export interface FakeStream {
+  /** Top-level members that the request for the whole answer must have, as JSON text, or must not have (`null`). */
+  readonly edits: readonly (readonly [name: string, json: string | null])[];
+  /** Whether this call's stream can be made so. @default always */
+  readonly fits?: (call: ClientCall) => boolean;
+  /** Path and query of the call for the whole answer. @default those of the stream */
+  readonly path?: (call: ClientCall, providerModel: string) => string;
+  /** The text of the stream, piece by piece. @param answer a whole answer that was judged good: JSON */
+  write(answer: string, call: ClientCall): Iterable<string>;
+}
+
 /** Where an operation's model stands: in the body's `model`, in a form field of that name, in the path, or nowhere. */
 export type ModelPlace = "json" | "form" | "path";
 
@@ -168,6 +202,8 @@ export interface Operation {
   readonly repeatedModel?: RepeatedModel;
   /** Whether the stream that this call asks for is one of server-sent events. @default always */
   readonly streamsEvents?: (call: ClientCall) => boolean;
+  /** How its streams are made of whole answers. @default they are not */
+  readonly fakeStream?: FakeStream;
   /** `null` = streams of it pass unread: they are whole when their connection ends cleanly. */
   readonly stream: StreamGrammar | null;
   /** Reads a whole answer, already parsed. `null` = answers pass unread: sound, pictures, files. */

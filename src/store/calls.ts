@@ -2,8 +2,8 @@
 import type { Store } from "./store.ts";
 
 /** The calls by group: those of the store that belong to a table group, and the rest as `whole`. */
-export type Groups = Omit<Store, "routing" | "ping" | "close"> & {
-  whole: Pick<Store, "routing" | "ping">;
+export type Groups = Omit<Store, "routing" | "apply" | "ping" | "close"> & {
+  whole: Pick<Store, "routing" | "apply" | "ping">;
 };
 
 /**
@@ -74,9 +74,32 @@ export const ACCESS = {
     pruneChecks: "write",
     outcomes: "read",
   },
-  configs: { get: "read", set: "write" },
+  configs: { list: "read", get: "read", set: "write" },
+  encryption: { get: "read", plainTexts: "read", setProbe: "write" },
   responseOwners: { find: "read", save: "write", prune: "write" },
-  whole: { routing: "read", ping: "read" },
+  authKeys: {
+    page: "read",
+    list: "read",
+    get: "read",
+    create: "write",
+    update: "write",
+    rotate: "write",
+    rehash: "write",
+    resetBudget: "write",
+    remove: "write",
+    spending: "read",
+    recentUse: "read",
+  },
+  adminTokens: {
+    list: "read",
+    get: "read",
+    create: "write",
+    update: "write",
+    used: "write",
+    remove: "write",
+  },
+  audit: { add: "write", page: "read", prune: "write" },
+  whole: { routing: "read", apply: "write", ping: "read" },
 } as const satisfies {
   [Group in keyof Groups]: { [Method in keyof Groups[Group]]: Access };
 };

@@ -1,6 +1,7 @@
-/** Reads table `chat_ios`. Lives in the workers. @module */
+/** Reads and writes table `chat_ios`. Lives in the workers. @module */
 import { integer, type SqlRow, text, time } from "./columns.ts";
 import type { ChatIo } from "./chat_io.ts";
+import type { RecordedIo } from "./logs.ts";
 import type { Session, Synchronous } from "./session.ts";
 import type { Store } from "./store.ts";
 
@@ -19,6 +20,19 @@ export function chatIoRepository({ database }: Session): Synchronous<Store["chat
       return row === undefined ? null : toChatIo(row);
     },
   };
+}
+
+/** Writes the bodies of one attempt, in the transaction of its row. */
+export function recordIo(session: Session, logId: number, io: RecordedIo): void {
+  session.database.run(
+    `INSERT INTO chat_ios (created_at, updated_at, log_id, input, of_string, of_string_array)
+     VALUES (?1, ?1, ?2, ?3, ?4, ?5)`,
+    session.stamp(),
+    logId,
+    io.input,
+    io.text,
+    io.events === null ? null : JSON.stringify(io.events),
+  );
 }
 
 function toChatIo(row: SqlRow): ChatIo {

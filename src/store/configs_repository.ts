@@ -7,6 +7,11 @@ import type { Store } from "./store.ts";
 export function configsRepository(session: Session): Synchronous<Store["configs"]> {
   const { database } = session;
   return {
+    list: () => {
+      const rows = database.all("SELECT key, value FROM configs WHERE deleted_at IS NULL ORDER BY id DESC")
+        .map((row) => [text(row["key"]), text(row["value"])] as const);
+      return Array.from(new Map(rows), ([key, value]) => ({ key, value })).reverse();
+    },
     get: (key) => {
       const row = database.get(
         "SELECT value FROM configs WHERE key = ? AND deleted_at IS NULL ORDER BY id LIMIT 1",

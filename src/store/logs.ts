@@ -1,4 +1,23 @@
 /** The request log: one row for each attempt that counts (table `chat_logs`). @module */
+import type { KeyUse } from "./auth_keys.ts";
+
+/** The bodies of one attempt. */
+export interface RecordedIo {
+  /** The request's body. */
+  readonly input: string;
+  /** The answer's body; `""` for a stream. */
+  readonly text: string;
+  /** A stream's events, each without its `data: `; `null` for a whole answer. */
+  readonly events: readonly string[] | null;
+}
+
+/** What one transaction writes. */
+export interface LogBatch {
+  readonly inserts: readonly LogInsert[];
+  readonly updates: readonly LogUpdate[];
+  /** Uses of keys beside those that the inserted rows show. */
+  readonly keyUses?: readonly KeyUse[];
+}
 
 /** What is known of an attempt when its row is first written. */
 export interface LogInsert extends LogOutcome {
@@ -27,6 +46,8 @@ export interface LogInsert extends LogOutcome {
   cacheReadPrice: number;
   outputPrice: number;
   currency: string;
+  /** Its bodies, once it has ended, if they are recorded. */
+  io?: RecordedIo;
 }
 
 /** What is known of an attempt when it has ended. */
@@ -49,6 +70,10 @@ export interface LogOutcome {
   completionTokens: number;
   totalTokens: number;
   cachedTokens: number;
+  /** Cache writes, a part of the prompt. */
+  cacheWriteTokens: number;
+  /** A part of the completion. */
+  reasoningTokens: number;
   audioTokens: number;
   /** What the attempt cost, in the row's currency. */
   cost: number;
@@ -64,7 +89,8 @@ export interface LogUpdate extends LogInsert {
 }
 
 /** A row as read back. */
-export interface LogRow extends Omit<LogInsert, "startedAtMs" | "status" | "usageSource" | "costSource"> {
+export interface LogRow
+  extends Omit<LogInsert, "startedAtMs" | "status" | "usageSource" | "costSource" | "io"> {
   id: number;
   /** RFC 3339, with the offset as stored. */
   createdAt: string;

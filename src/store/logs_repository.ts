@@ -19,6 +19,8 @@ import { trafficSince, userAgents } from "./logs_statistics.ts";
 import { offsetOf } from "./page.ts";
 import type { Session, Synchronous } from "./session.ts";
 import type { Store } from "./store.ts";
+import { recordIo } from "./chat_io_repository.ts";
+import { recordKeyUses } from "./key_use_recording.ts";
 import { recordUsage } from "./usage_recording.ts";
 
 /** A column and what is written into it. */
@@ -38,6 +40,8 @@ const OUTCOME: readonly Column<LogOutcome>[] = [
   ["completion_tokens", (log) => whole(log.completionTokens)],
   ["total_tokens", (log) => whole(log.totalTokens)],
   ["prompt_tokens_details", tokenDetails],
+  ["cache_write_tokens", (log) => whole(log.cacheWriteTokens)],
+  ["reasoning_tokens", (log) => whole(log.reasoningTokens)],
   ["usage_source", (log) => log.usageSource],
   ["cost", (log) => finite(log.cost)],
   ["cost_source", (log) => log.costSource],
@@ -115,7 +119,7 @@ export function logsRepository(session: Session): Synchronous<Store["logs"]> {
     traffic: (sinceMs) => trafficSince(database, sinceMs),
     userAgents: () => userAgents(database),
 
-    write: ({ inserts, updates }) => {
+    write: ({ inserts, updates, keyUses = [] }) => {
       const now = session.stamp();
       const ids = inserts.map((log) =>
         database.run(INSERT, session.format(log.startedAtMs), now, ...INSERTED.map(([, value]) => value(log)))
@@ -124,7 +128,10 @@ export function logsRepository(session: Session): Synchronous<Store["logs"]> {
       for (const log of updates) {
         database.run(UPDATE, now, ...OUTCOME.map(([, value]) => value(log)), log.id);
       }
+      inserts.forEach(({ io }, i) => io === undefined ? undefined : recordIo(session, ids[i] ?? 0, io));
+      for (const { id, io } of updates) if (io !== undefined) recordIo(session, id, io);
       recordUsage(session, [...inserts, ...updates]);
+      recordKeyUses(session, inserts, keyUses);
       return ids;
     },
 
@@ -207,6 +214,8 @@ function toLogRow(row: SqlRow): LogRow {
     completionTokens: integer(row["completion_tokens"]),
     totalTokens: integer(row["total_tokens"]),
     cachedTokens: count(details?.["cached_tokens"]),
+    cacheWriteTokens: integer(row["cache_write_tokens"]),
+    reasoningTokens: integer(row["reasoning_tokens"]),
     audioTokens: count(details?.["audio_tokens"]),
     inputPrice: real(row["input_price"]),
     cacheReadPrice: real(row["cache_read_price"]),

@@ -94,7 +94,7 @@ function stopAll(links: Links, reason: string): void {
 }
 
 function remoteStore(links: Links, now: () => number): Store {
-  const { routing, ping } = remoteGroup("whole", links, now);
+  const { routing, apply, ping } = remoteGroup("whole", links, now);
   let closing: Promise<void> | undefined;
   return {
     providers: remoteGroup("providers", links, now),
@@ -107,8 +107,13 @@ function remoteStore(links: Links, now: () => number): Store {
     health: remoteGroup("health", links, now),
     liveState: remoteGroup("liveState", links, now),
     configs: remoteGroup("configs", links, now),
+    encryption: remoteGroup("encryption", links, now),
     responseOwners: remoteGroup("responseOwners", links, now),
+    authKeys: remoteGroup("authKeys", links, now),
+    adminTokens: remoteGroup("adminTokens", links, now),
+    audit: remoteGroup("audit", links, now),
     routing,
+    apply,
     // Reading answers also when the writing worker is gone or waits for a lock; only the former is a fault.
     ping: async () => {
       if (links.write.stopped !== undefined) throw links.write.stopped;

@@ -13,6 +13,14 @@ export interface ProviderFields {
   proxy: string;
   /** Texts, one a line or separated by `;`, that turn a 200 answer into a failure. */
   errorMatcher: string;
+  /** Larger is tried first. @default 0 */
+  priority?: number;
+  /** Top-level members that every main request to it gets. @default none */
+  parameterOverrides?: Record<string, unknown> | null;
+  /** The model's name at the provider, by the name that associations give. @default none */
+  modelAliases?: Record<string, string> | null;
+  /** It cannot stream: streams are made of its whole answers. @default false */
+  fakeStream?: boolean;
 }
 
 /** A live row of `providers`. */

@@ -1,12 +1,24 @@
 /** Reads and writes table `providers`. Lives in the workers. @module */
-import { bit, flagOrNull, integer, type SqlRow, text, time } from "./columns.ts";
+import {
+  bit,
+  flag,
+  flagOrNull,
+  integer,
+  jsonObject,
+  jsonStrings,
+  type SqlRow,
+  text,
+  time,
+  whole,
+} from "./columns.ts";
 import { softDelete } from "./deletion.ts";
 import { nameCheck } from "./names.ts";
-import type { Provider } from "./providers.ts";
+import type { Provider, ProviderFields } from "./providers.ts";
 import type { Session, Synchronous } from "./session.ts";
 import type { Store } from "./store.ts";
 
-const COLUMNS = "id, created_at, updated_at, name, type, config, console, proxy, error_matcher, enabled";
+const COLUMNS = "id, created_at, updated_at, name, type, config, console, proxy, error_matcher, enabled, " +
+  "priority, parameter_overrides, model_aliases, fake_stream";
 
 /** The provider calls of the store. */
 export function providersRepository(session: Session): Synchronous<Store["providers"]> {
@@ -38,8 +50,9 @@ export function providersRepository(session: Session): Synchronous<Store["provid
       const now = session.stamp();
       const row = database.get(
         `INSERT INTO providers
-           (created_at, updated_at, name, type, config, console, proxy, error_matcher, enabled)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)
+           (created_at, updated_at, name, type, config, console, proxy, error_matcher,
+            priority, parameter_overrides, model_aliases, fake_stream, enabled)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
          RETURNING ${COLUMNS}`,
         now,
         now,
@@ -49,6 +62,7 @@ export function providersRepository(session: Session): Synchronous<Store["provid
         fields.console,
         fields.proxy,
         fields.errorMatcher,
+        ...featureValues(fields),
       );
       return toProvider(row ?? {});
     },
@@ -58,7 +72,8 @@ export function providersRepository(session: Session): Synchronous<Store["provid
       claimName(fields.name, id);
       database.run(
         `UPDATE providers
-         SET updated_at = ?, name = ?, type = ?, config = ?, console = ?, proxy = ?, error_matcher = ?
+         SET updated_at = ?, name = ?, type = ?, config = ?, console = ?, proxy = ?, error_matcher = ?,
+             priority = ?, parameter_overrides = ?, model_aliases = ?, fake_stream = ?
          WHERE id = ?`,
         session.stamp(),
         fields.name,
@@ -67,6 +82,7 @@ export function providersRepository(session: Session): Synchronous<Store["provid
         fields.console,
         fields.proxy,
         fields.errorMatcher,
+        ...featureValues(fields),
         id,
       );
       return get(id);
@@ -86,6 +102,23 @@ export function providersRepository(session: Session): Synchronous<Store["provid
   };
 }
 
+/** Values of the columns that the old programs do not have, in their order in {@linkcode COLUMNS}. */
+function featureValues({ priority, parameterOverrides, modelAliases, fakeStream }: ProviderFields) {
+  return [
+    whole(priority ?? 0),
+    textOf(parameterOverrides),
+    textOf(modelAliases),
+    bit(fakeStream ?? false),
+  ] as const;
+}
+
+/** Nothing is NULL. */
+function textOf(object: Readonly<Record<string, unknown>> | null | undefined): string | null {
+  return object === null || object === undefined || Object.keys(object).length === 0
+    ? null
+    : JSON.stringify(object);
+}
+
 function toProvider(row: SqlRow): Provider {
   return {
     id: integer(row["id"]),
@@ -98,5 +131,9 @@ function toProvider(row: SqlRow): Provider {
     proxy: text(row["proxy"]),
     errorMatcher: text(row["error_matcher"]),
     enabled: flagOrNull(row["enabled"]) ?? true,
+    priority: integer(row["priority"]),
+    parameterOverrides: jsonObject(row["parameter_overrides"]),
+    modelAliases: jsonStrings(row["model_aliases"]),
+    fakeStream: flag(row["fake_stream"]),
   };
 }

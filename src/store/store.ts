@@ -6,9 +6,14 @@
  *
  * @module
  */
+import type { AdminTokenChange, AdminTokenFields, StoredAdminToken } from "./admin_tokens.ts";
 import type { Association, AssociationFields, AssociationPatch } from "./associations.ts";
+import type { AuditEntry, AuditFilter, AuditRetention, AuditRow } from "./audit.ts";
+import type { AuthKey, AuthKeyFields, BudgetBaseline, KeySpending, RecentUse } from "./auth_keys.ts";
+import type { Batch, BatchResult } from "./batch.ts";
 import type { ChatIo } from "./chat_io.ts";
 import type { Config } from "./configs.ts";
+import type { Encryption } from "./encryption.ts";
 import type { StateChange, StoredState } from "./live_state.ts";
 import type {
   CheckFilter,
@@ -21,7 +26,7 @@ import type {
   StoredHealthConfig,
 } from "./health.ts";
 import type { Checkpoint, CleanupBound, CleanupRecord, CleanupRow, CleanupStep } from "./log_cleanup.ts";
-import type { LogFilter, LogInsert, LogRow, LogSpan, LogUpdate, TrafficRow } from "./logs.ts";
+import type { LogBatch, LogFilter, LogRow, LogSpan, TrafficRow } from "./logs.ts";
 import type { Model, ModelFields, ModelFilter } from "./models.ts";
 import type { Page, PageRequest } from "./page.ts";
 import type { Provider, ProviderFields, ProviderFilter } from "./providers.ts";
@@ -91,7 +96,7 @@ export interface Store {
      * Writes one batch in one transaction and answers the ids of the inserted rows, in their order.
      * This is the recorder's only way into the database.
      */
-    write(batch: { inserts: readonly LogInsert[]; updates: readonly LogUpdate[] }): Promise<number[]>;
+    write(batch: LogBatch): Promise<number[]>;
     /** Outcomes (`true` = success) of the latest ten finished attempts, oldest first. */
     latestOutcomes(
       of: { providerName: string; providerModel: string; modelName: string },
@@ -157,10 +162,20 @@ export interface Store {
     outcomes(sinceMs: number, providerId?: number): Promise<OutcomeCount[]>;
   };
   readonly configs: {
+    /** All of them, oldest first. */
+    list(): Promise<Config[]>;
     /** `null` when nothing is stored under this key. */
     get(key: string): Promise<Config | null>;
     /** Stores a value, in place of an earlier one. */
     set(key: string, value: string): Promise<Config>;
+  };
+  readonly encryption: {
+    /** How credentials in the file are encrypted; `null` = they are not. */
+    get(): Promise<Encryption | null>;
+    /** How many stored texts with credentials are not encrypted. */
+    plainTexts(): Promise<number>;
+    /** Replaces the probe of a file that is encrypted. */
+    setProbe(probe: string): Promise<void>;
   };
   readonly responseOwners: {
     /** `null` when nobody is known to have made this response. */
@@ -170,8 +185,71 @@ export interface Store {
     /** Takes one small step of the retention; answers how many went. Done when it answers 0. */
     prune(beforeMs: number, limit: number): Promise<number>;
   };
+  readonly authKeys: {
+    /**
+     * Newest id first. `search` is a part of the name or of the mask, or at least 16 characters of a key that is stored
+     * plain; `active` and `allowAll` are the row's switches, and `tag` is one of its tags.
+     */
+    page(
+      filter: { search?: string; active?: boolean; allowAll?: boolean; tag?: string },
+      page: PageRequest,
+    ): Promise<Page<AuthKey>>;
+    /** All live rows, oldest id first. */
+    list(): Promise<AuthKey[]>;
+    get(id: number): Promise<AuthKey | null>;
+    /** The key itself is not stored. @throws {NameTaken} @throws {MissingReference} when a provider is not live. */
+    create(fields: AuthKeyFields, secret: { hash: string; mask: string }): Promise<AuthKey>;
+    /** Replaces the given fields. `null` when no live row has this id. @throws {NameTaken} @throws {MissingReference} */
+    update(id: number, patch: Partial<AuthKeyFields>): Promise<AuthKey | null>;
+    /** Puts another key in its place; an old program's plain text goes. `null` when no live row has this id. */
+    rotate(
+      id: number,
+      secret: { hash: string; mask: string; previousHash: string; previousUntilMs: number },
+    ): Promise<AuthKey | null>;
+    /** Puts hashes in the place of plain texts, in one transaction; answers how many. Other rows stay as they are. */
+    rehash(hashes: readonly { id: number; hash: string; mask: string }[]): Promise<number>;
+    /** `null` when no live row has this id. */
+    resetBudget(id: number, baseline: BudgetBaseline): Promise<AuthKey | null>;
+    /** Soft-deletes. `false` when no live row has this id. */
+    remove(id: number): Promise<boolean>;
+    /**
+     * What each key has spent, by currency, as the daily figures say: keys that are gone too, but not the admin token.
+     *
+     * @param date The day that is meant, `2026-05-20`, and whose month.
+     * @param authKeyId Of this key only. @default all
+     */
+    spending(date: string, authKeyId?: number): Promise<KeySpending[]>;
+    /** What each key has asked for since then, epoch milliseconds, by second, as the request log says. */
+    recentUse(sinceMs: number): Promise<RecentUse[]>;
+  };
+  readonly adminTokens: {
+    /** Newest id first. */
+    list(): Promise<StoredAdminToken[]>;
+    get(id: number): Promise<StoredAdminToken | null>;
+    /** @throws {NameTaken} */
+    create(fields: AdminTokenFields): Promise<StoredAdminToken>;
+    /** `null` when there is no such token. @throws {NameTaken} */
+    update(id: number, change: AdminTokenChange): Promise<StoredAdminToken | null>;
+    /** Notes when a token was used last, epoch milliseconds. */
+    used(id: number, atMs: number): Promise<void>;
+    /** Removes it for good. `false` when there is no such token. */
+    remove(id: number): Promise<boolean>;
+  };
+  readonly audit: {
+    add(entry: AuditEntry): Promise<void>;
+    /** Newest first. `beforeId` moves the page and leaves the total as it is. */
+    page(filter: AuditFilter, page: PageRequest): Promise<Page<AuditRow>>;
+    /** Takes one small step of the retention; answers how many rows went. Done when it answers 0. */
+    prune(retention: AuditRetention): Promise<number>;
+  };
   /** Everything that routing needs, read in one transaction. */
   routing(): Promise<RoutingRows>;
+  /**
+   * Writes many changes of the configuration in one transaction: all of them or none.
+   *
+   * @throws {NameTaken} @throws {MissingReference}
+   */
+  apply(batch: Batch): Promise<BatchResult>;
   /** Resolves when the database answers; used by `/readyz`. */
   ping(): Promise<void>;
   /** Waits for what is under way, closes the file and ends the workers. Idempotent. */
@@ -185,6 +263,8 @@ export interface RoutingRows {
   associations: Association[];
   /** Value of the setting `anthropic_count_tokens`; `""` or missing = none. */
   countTokens?: string;
+  /** Keys of clients, oldest id first; missing = none. */
+  authKeys?: AuthKey[];
 }
 
 /** A live row already has this name. */

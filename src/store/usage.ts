@@ -22,6 +22,10 @@ export interface UsageFigures {
   totalTokens: number;
   /** Cache reads, a part of the input. */
   cachedTokens: number;
+  /** Cache writes, a part of the input. */
+  cacheWriteTokens: number;
+  /** A part of the output. */
+  reasoningTokens: number;
   /** Successes whose tokens are an estimate. */
   estimated: number;
   /** Successes whose tokens are not known. */
@@ -50,6 +54,8 @@ export const NO_USAGE: Readonly<UsageFigures> = {
   completionTokens: 0,
   totalTokens: 0,
   cachedTokens: 0,
+  cacheWriteTokens: 0,
+  reasoningTokens: 0,
   estimated: 0,
   unmeasured: 0,
   cost: 0,

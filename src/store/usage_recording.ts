@@ -23,6 +23,8 @@ const FIGURES: readonly (readonly [column: string, field: keyof UsageFigures])[]
   ["completion_tokens", "completionTokens"],
   ["total_tokens", "totalTokens"],
   ["cached_tokens", "cachedTokens"],
+  ["cache_write_tokens", "cacheWriteTokens"],
+  ["reasoning_tokens", "reasoningTokens"],
   ["estimated", "estimated"],
   ["unmeasured", "unmeasured"],
   ["cost", "cost"],
@@ -97,6 +99,8 @@ function add(figures: UsageFigures, log: LogInsert): void {
   figures.completionTokens += log.completionTokens;
   figures.totalTokens += log.totalTokens;
   figures.cachedTokens += log.cachedTokens;
+  figures.cacheWriteTokens += log.cacheWriteTokens;
+  figures.reasoningTokens += log.reasoningTokens;
   figures.cost += log.cost;
   figures.lastUsedAtMs = Math.max(figures.lastUsedAtMs, log.startedAtMs);
   if (log.status !== "success") return;
@@ -188,7 +192,7 @@ function addToProvider(session: Session, { day, log, figures }: Group): void {
 }
 
 /** A day as the fork writes it: its midnight in UTC, told in the local zone (compat/schema.md, section 4). */
-function storedDay(session: Session, day: string): string {
+export function storedDay(session: Pick<Session, "format">, day: string): string {
   return session.format(Date.parse(`${day}T00:00:00Z`));
 }
 

@@ -43,6 +43,8 @@ const success: LogOutcome = {
   completionTokens: 7,
   totalTokens: 18,
   cachedTokens: 3,
+  cacheWriteTokens: 2,
+  reasoningTokens: 4,
   audioTokens: 0,
   usageSource: "measured",
   cost: 0.25,
@@ -56,6 +58,8 @@ const failure: LogOutcome = {
   promptTokens: 0,
   completionTokens: 0,
   cachedTokens: 0,
+  cacheWriteTokens: 0,
+  reasoningTokens: 0,
   cost: 0,
 };
 
@@ -97,6 +101,8 @@ Deno.test("Metrics counts attempts, tokens, costs and times of what has ended", 
     [`llmio_tokens_total{${labels},kind="prompt"}`]: 11,
     [`llmio_tokens_total{${labels},kind="completion"}`]: 7,
     [`llmio_tokens_total{${labels},kind="cached"}`]: 3,
+    [`llmio_tokens_total{${labels},kind="cache_write"}`]: 2,
+    [`llmio_tokens_total{${labels},kind="reasoning"}`]: 4,
   });
   assert.deepEqual(seen.samples("llmio_cost_total"), {
     [`llmio_cost_total{${labels},currency="USD"}`]: 0.25,

@@ -37,6 +37,8 @@ const success: LogOutcome = {
   completionTokens: 1,
   totalTokens: 2,
   cachedTokens: 0,
+  cacheWriteTokens: 0,
+  reasoningTokens: 0,
   audioTokens: 0,
   usageSource: "measured",
   cost: 0,
@@ -170,3 +172,57 @@ Deno.test("Recorder gives up closing when the database never answers well, inste
     await recorder.close();
     assert.equal(recorder.waiting, 1);
   }));
+
+Deno.test("uses of keys that leave no row are written with the next batch, summed by key", async () => {
+  await withFakeTime(async (clock) => {
+    const written: unknown[] = [];
+    let failing = true;
+    const recorder = new Recorder(({ keyUses = [] }) => {
+      if (failing) return Promise.reject(new Error("database is locked"));
+      written.push(...keyUses);
+      return Promise.resolve([]);
+    }, { flushMs: 500 });
+    recorder.keyUsed(0, 1);
+    recorder.keyUsed(7, 10);
+    recorder.keyUsed(8, 20);
+    await clock.tickAsync(500);
+    // The database did not take them; what comes meanwhile is added.
+    recorder.keyUsed(7, 30);
+    failing = false;
+    await clock.tickAsync(1_000);
+    assert.deepEqual(written, [
+      { authKeyId: 7, uses: 2, lastUsedAtMs: 30 },
+      { authKeyId: 8, uses: 1, lastUsedAtMs: 20 },
+    ]);
+    await recorder.close();
+    assert.equal(written.length, 2);
+  });
+});
+
+Deno.test("recorded bodies go with the end of their row", async () => {
+  const table = new Table();
+  const recorder = new Recorder(table.write, { flushMs: 10 });
+  const io = { input: "in", text: "out", events: null };
+  const early = recorder.begin(start("early"));
+  await recorder.flush();
+  recorder.end(early, success, io);
+  recorder.end(recorder.begin(start("late")), success, io);
+  await recorder.close();
+  assert.deepEqual([...table.rows.values()].map((row) => row.io), [io, io]);
+});
+
+Deno.test("bodies beyond the limit are given up while the database is slow, their rows are not", async () => {
+  const table = new Table();
+  table.failing = true;
+  const recorder = new Recorder(table.write, { flushMs: 10, ioCapacity: 10 });
+  const io = { input: "1234", text: "", events: ["56"] };
+  for (const name of ["a", "b", "c"]) recorder.end(recorder.begin(start(name)), success, io);
+  await recorder.flush();
+  table.failing = false;
+  await recorder.flush();
+  assert.deepEqual([...table.rows.values()].map((row) => row.io), [io, undefined, undefined]);
+  // What is written makes room again.
+  recorder.end(recorder.begin(start("d")), success, io);
+  await recorder.close();
+  assert.deepEqual([...table.rows.values()].at(-1)?.io, io);
+});

@@ -110,6 +110,7 @@ Deno.test({
       "gen_ai.usage.input_tokens": 23,
       "gen_ai.usage.output_tokens": 17,
       "gen_ai.usage.cache_read.input_tokens": 9,
+      "gen_ai.usage.cache_creation.input_tokens": 0,
       "server.address": "127.0.0.1",
       "server.port": Number(new URL(good.url).port),
       "http.response.status_code": 200,

@@ -1,7 +1,13 @@
 /** Rules that hold for the whole admin API. @module */
 import assert from "node:assert/strict";
 import { adminToken } from "../../src/access/admin_token.ts";
+import { hashKey } from "../../src/access/key_text.ts";
 import { PROVIDER, seed, startAdmin, TOKEN } from "./harness.ts";
+
+const MISSING = "Authorization header is missing";
+const MALFORMED = "Invalid authorization header";
+const WRONG = "Invalid token";
+const bearer = (credential: string): [string, string][] => [["authorization", `Bearer ${credential}`]];
 
 /** Ways of not having the token. */
 const CREDENTIALS: readonly [what: string, headers: [string, string][], message: string][] = [
@@ -28,7 +34,40 @@ const CREDENTIALS: readonly [what: string, headers: [string, string][], message:
     [["authorization", `Bearer ${TOKEN}`], ["authorization", `Bearer ${TOKEN}`]],
     "Invalid authorization",
   ],
+  ["a wrong header before the right one", [...bearer("x"), ...bearer(TOKEN)], MALFORMED],
+  ["a wrong header after the right one", [...bearer(TOKEN), ["authorization", "Basic eDp5"]], MALFORMED],
+  ["a header of blanks", [["authorization", "   "]], MISSING],
+  ["a bearer of blanks", [["authorization", "Bearer \t "]], MALFORMED],
+  ["a scheme that sticks to the token", [["authorization", `Bearer${TOKEN}`]], MALFORMED],
+  ["a scheme of another name", [["authorization", `Token ${TOKEN}`]], MALFORMED],
+  ["the scheme twice", bearer(`Bearer ${TOKEN}`), WRONG],
+  ["the token twice", bearer(`${TOKEN} ${TOKEN}`), WRONG],
+  ["the token in quotes", bearer(`"${TOKEN}"`), WRONG],
+  ["an empty text in quotes", bearer('""'), WRONG],
+  ["an object", bearer("[object Object]"), WRONG],
+  ["a number", bearer("0"), WRONG],
+  ["a word for true", bearer("true"), WRONG],
+  ["a pattern", bearer("*"), WRONG],
+  ["the token in other letters", bearer(TOKEN.toLowerCase()), WRONG],
+  ["the token with a percent-encoded NUL", bearer(`${TOKEN}%00`), WRONG],
+  ["the token with a control character", bearer(`${TOKEN}\x01`), WRONG],
+  ["the token with a no-break space", bearer(`${TOKEN}\xa0`), WRONG],
+  ["a token beyond ASCII", bearer("gr\xf6\xdfe"), WRONG],
+  ["a token beyond ASCII in UTF-8", bearer("gr\xc3\xb6\xc3\x9fe"), WRONG],
+  ["bytes that are no UTF-8", bearer("\xff\xfe\x80"), WRONG],
+  ["a token of 1 MB", bearer("x".repeat(1024 * 1024)), WRONG],
+  ["a long text after the token", bearer(TOKEN + "x".repeat(10_000)), WRONG],
+  ["a thousand schemes", bearer("Bearer ,".repeat(1000)), MALFORMED],
+  ["the token's hash", bearer(hashKey(TOKEN)), WRONG],
+  ["a named token that there is not", bearer(`llmio-admin-${"0".repeat(36)}`), WRONG],
+  ["the token as x-goog-api-key", [["x-goog-api-key", TOKEN]], MISSING],
+  ["the token as a proxy's credential", [["proxy-authorization", `Bearer ${TOKEN}`]], MISSING],
+  ["the token as a cookie", [["cookie", `token=${TOKEN}; authorization=Bearer ${TOKEN}`]], MISSING],
 ];
+
+/** Where no credential belongs. */
+const QUERIES = ["", "?key=", `?token=${TOKEN}`, `?key=${TOKEN}`];
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 Deno.test("admin: every route answers 401 without the token, whatever the method", async (t) => {
   await using admin = await startAdmin();
@@ -37,8 +76,8 @@ Deno.test("admin: every route answers 401 without the token, whatever the method
   for (const path of [...paths, "/api/nowhere"]) {
     await t.step(path, async () => {
       for (const [what, headers, message] of CREDENTIALS) {
-        for (const method of ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]) {
-          for (const query of ["", "?key=", `?token=${TOKEN}`, `?key=${TOKEN}`]) {
+        for (const method of METHODS) {
+          for (const query of headers.length === 0 ? QUERIES : [""]) {
             const answer = await admin.send(path + query, { method, headers });
             assert.equal(answer.status, 401, `${method} ${path}${query} with ${what}`);
             if (method === "HEAD") assert.equal(answer.text, "");
@@ -51,6 +90,37 @@ Deno.test("admin: every route answers 401 without the token, whatever the method
   }
   assert.equal(admin.reloads(), 0);
 });
+
+Deno.test("admin: a NUL in a header opens no route, whatever the method", async () => {
+  await using admin = await startAdmin();
+  await using server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    (request) => admin.raw(request),
+  );
+  const paths = new Set(admin.routes.map(({ path }) => path.replace(":id", "1")));
+  for (const path of paths) {
+    for (const method of METHODS) {
+      for (const credential of ["\0", `${TOKEN}\0`, `\0${TOKEN}`]) {
+        const status = await statusOf(
+          server.addr.port,
+          `${method} ${path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n` +
+            `Authorization: Bearer ${credential}\r\nContent-Length: 0\r\n\r\n`,
+        );
+        assert.ok(status === 400 || status === 401, `${method} ${path}: ${status}`);
+      }
+    }
+  }
+});
+
+/** Sends bytes and reads the status of the answer. */
+async function statusOf(port: number, request: string): Promise<number> {
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  await connection.write(new TextEncoder().encode(request));
+  const bytes = new Uint8Array(64);
+  const length = await connection.read(bytes);
+  const text = new TextDecoder().decode(bytes.subarray(0, length ?? 0));
+  return Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1]);
+}
 
 Deno.test("admin: without a token only this machine may call, and no foreign page", async () => {
   await using admin = await startAdmin({ token: adminToken("  ") });

@@ -395,6 +395,8 @@ function logInsert(status: LogInsert["status"]): LogInsert {
     completionTokens: 0,
     totalTokens: 0,
     cachedTokens: 0,
+    cacheWriteTokens: 0,
+    reasoningTokens: 0,
     audioTokens: 0,
     usageSource: "unknown",
     cost: 0,

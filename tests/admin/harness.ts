@@ -1,7 +1,9 @@
 /** The admin API over a database in memory, for tests. @module */
 import { Hono } from "@hono/hono";
+import { UpstreamPolicy } from "../../src/access/upstream_policy.ts";
 import { adminToken } from "../../src/access/admin_token.ts";
 import { LogCleaner } from "../../src/accounting/cleanup.ts";
+import { loadAdminTokens } from "../../src/admin/admin_tokens.ts";
 import { adminApp, adminRoutes } from "../../src/admin/app.ts";
 import type { AdminDependencies } from "../../src/admin/context.ts";
 import { Deadlines } from "../../src/gateway/deadlines.ts";
@@ -13,7 +15,7 @@ import { openStore } from "../../src/store/open.ts";
 import type { Store } from "../../src/store/store.ts";
 
 /** The admin token of the tests. */
-export const TOKEN = "admin-token-canary-5150";
+export const TOKEN = "QXJWZKVT-canary-5150";
 
 /** An answer, read. */
 export interface Answer {
@@ -36,7 +38,7 @@ export interface Admin extends AsyncDisposable {
   /** Sends a request as it is. */
   send(request: Request | string, init?: RequestInit): Promise<Answer>;
   /** Sends a request as it is and leaves its answer unread. */
-  raw(path: string, init?: RequestInit): Promise<Response>;
+  raw(request: Request | string, init?: RequestInit): Promise<Response>;
   /** Methods and paths of all routes. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
 }
@@ -58,12 +60,19 @@ export async function startAdmin(overrides: Partial<AdminDependencies> = {}): Pr
   const dependencies: AdminDependencies = {
     store,
     token: adminToken(TOKEN),
+    adminTokens: await loadAdminTokens(store, overrides.now ?? (() => 0)),
     onRoutingChange: () => Promise.resolve(void reloads++),
     listModels: () => Promise.resolve([]),
     gateway: {
       live,
       table: () => buildRoutingTable({ providers: [], models: [], associations: [] }),
       trialUnhealthy: () => true,
+    },
+    calls: {
+      upstreams: new Upstreams(),
+      deadlines: new Deadlines(),
+      userAgent: "test",
+      streamIdleMs: 1000,
     },
     health,
     cleaner: new LogCleaner({
@@ -73,6 +82,8 @@ export async function startAdmin(overrides: Partial<AdminDependencies> = {}): Pr
     }),
     now: () => 0,
     timeZone: "UTC",
+    cnyPerUsd: 7.2,
+    upstreamPolicy: new UpstreamPolicy(),
     version: "1.2.3",
     ...overrides,
   };

@@ -34,6 +34,8 @@ const LOG: LogInsert = {
   completionTokens: 120,
   totalTokens: 940,
   cachedTokens: 512,
+  cacheWriteTokens: 30,
+  reasoningTokens: 40,
   audioTokens: 0,
   usageSource: "measured",
   cost: 0,
@@ -83,6 +85,8 @@ Deno.test("GET /api/logs answers llmio's rows, in llmio's order and mixture of n
     ["Outcome", "completed"],
     ["StatusCode", 200],
     ["UsageSource", "measured"],
+    ["CacheWriteTokens", 30],
+    ["ReasoningTokens", 40],
     ["Cost", 0],
     ["CostSource", ""],
   ]);

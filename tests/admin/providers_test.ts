@@ -21,6 +21,10 @@ Deno.test("POST /api/providers answers llmio's row, in llmio's order, with the s
     Proxy: "http://user:****@proxy.example:3128",
     ErrorMatcher: '"status":"439"',
     Enabled: true,
+    Priority: 0,
+    ParameterOverrides: null,
+    ModelAliases: null,
+    FakeStream: false,
   });
   const order = [
     "ID",
@@ -34,7 +38,8 @@ Deno.test("POST /api/providers answers llmio's row, in llmio's order, with the s
     "Proxy",
     "ErrorMatcher",
   ];
-  assert.deepEqual(Object.keys(answer.data), [...order, "Enabled"]);
+  const own = ["Enabled", "Priority", "ParameterOverrides", "ModelAliases", "FakeStream"];
+  assert.deepEqual(Object.keys(answer.data), [...order, ...own]);
   assert.deepEqual(Object.keys(JSON.parse(answer.text)), ["code", "message", "data"]);
   assert.equal(admin.reloads(), 1);
 });
@@ -272,7 +277,8 @@ Deno.test("rows of older programs stay readable and can be renamed as they are",
   assert.equal(answer.status, 200);
   const { id: _id, createdAt: _c, updatedAt: _u, enabled: _e, ...stored } =
     await admin.store.providers.get(1) ?? {};
-  assert.deepEqual(stored, { ...old, name: "renamed" });
+  const features = { priority: 0, parameterOverrides: null, modelAliases: null, fakeStream: false };
+  assert.deepEqual(stored, { ...old, ...features, name: "renamed" });
   assert.match(
     (await admin.call("PUT", "/providers/1", { config: PROVIDER.config })).message,
     /type is unknown/,
@@ -364,3 +370,60 @@ Deno.test("GET /api/providers/models/:id says why it failed, without the key", a
   assert.equal(unusable.status, 422);
   assert.match(unusable.message, /^Failed to get models: config is not valid JSON/);
 });
+
+Deno.test("a provider's priority, overrides, aliases and fake stream are stored, shown, changed and cleared", async () => {
+  await using admin = await startAdmin();
+  const features = {
+    priority: -5,
+    parameter_overrides: { temperature: 0, "a.b": { deep: [1] }, prompt_cache_key: "k" },
+    model_aliases: { fast: "vendor/fast-1", __proto__x: "y" },
+    fake_stream: true,
+  };
+  const shown = (
+    row: Record<string, unknown>,
+  ) => [row.Priority, row.ParameterOverrides, row.ModelAliases, row.FakeStream];
+  const { parameter_overrides: overrides, model_aliases: aliases } = features;
+  const created = await admin.call("POST", "/providers", { ...PROVIDER, ...features });
+  assert.deepEqual(shown(created.data), [-5, overrides, aliases, true]);
+  const renamed = await admin.call("PUT", "/providers/1", { name: "n" });
+  assert.deepEqual(shown(renamed.data), [-5, overrides, aliases, true]);
+  const same = await admin.call("PUT", "/providers/1", { ...renamed.data, Priority: 1000 });
+  assert.deepEqual(shown(same.data), [1000, overrides, aliases, true]);
+  assert.deepEqual((await admin.store.providers.get(1))?.modelAliases, aliases);
+  const cleared = await admin.call("PUT", "/providers/1", {
+    priority: 0,
+    parameter_overrides: null,
+    model_aliases: {},
+    fake_stream: false,
+  });
+  assert.deepEqual(shown(cleared.data), [0, null, null, false]);
+});
+
+const REFUSED_FEATURES: readonly (readonly [Record<string, unknown>, RegExp])[] = [
+  [{ priority: 1.5 }, /priority must be a whole number from -1000 to 1000/],
+  [{ priority: 1001 }, /priority must be a whole number from -1000 to 1000/],
+  [{ priority: "1" }, /priority must be a whole number/],
+  [{ parameter_overrides: [] }, /parameter_overrides must be an object/],
+  [{ parameter_overrides: { model: "x" } }, /parameter_overrides must not set model: use model_aliases/],
+  [{ parameter_overrides: { stream: true } }, /parameter_overrides must not set stream: /],
+  [{ parameter_overrides: { "": 1 } }, /parameter_overrides has an empty key/],
+  [{ parameter_overrides: { api_key: "x" } }, /must not set api_key: it looks like a secret/],
+  [{ model_aliases: { a: 1 } }, /model_aliases.*must be a string/],
+  [{ model_aliases: { a: "" } }, /model_aliases has an empty name/],
+  [{ model_aliases: { "a\n": "b" } }, /model_aliases has a name with blanks/],
+  [{ model_aliases: { "a\u0001b": "b" } }, /model_aliases has a name with a control character/],
+  [{ model_aliases: { a: "b".repeat(256) } }, /model_aliases has a name longer than 255/],
+  [{ fake_stream: 1 }, /fake_stream must be true or false/],
+];
+for (const [fields, message] of REFUSED_FEATURES) {
+  Deno.test(`POST and PUT /api/providers refuse ${JSON.stringify(fields).slice(0, 60)}`, async () => {
+    await using admin = await startAdmin();
+    const created = await admin.call("POST", "/providers", { ...PROVIDER, ...fields });
+    assert.deepEqual([created.status, created.data], [400, undefined]);
+    assert.match(created.message, message);
+    await admin.call("POST", "/providers", PROVIDER);
+    const updated = await admin.call("PUT", "/providers/1", fields);
+    assert.equal(updated.status, 400);
+    assert.match(updated.message, message);
+  });
+}

@@ -56,6 +56,8 @@ Deno.test("GET /api/usage answers the last thirty days by day, with sums and a c
     "completion_tokens",
     "total_tokens",
     "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
     "estimated",
     "unmeasured",
     "cost",
@@ -159,11 +161,12 @@ Deno.test("GET /api/usage?format=csv writes the same rows as a file, with names 
     headers.get("content-disposition"),
     'attachment; filename="llmio_usage_2026-05-14_2026-05-20.csv"',
   );
-  const figures = "1,1,1,0,0,0,0,0,820,120,940,512,0,0,0.25,2860.25,2026-05-20T12:00:00.000Z";
+  const figures = "1,1,1,0,0,0,0,0,820,120,940,512,30,40,0,0,0.25,2860.25,2026-05-20T12:00:00.000Z";
   assert.equal(
     text,
     "day,model,provider_id,provider_name,currency,requests,attempts,successes,failures,caller_errors,cancelled," +
-      "limited,gateway_errors,prompt_tokens,completion_tokens,total_tokens,cached_tokens,estimated,unmeasured,cost," +
+      "limited,gateway_errors,prompt_tokens,completion_tokens,total_tokens,cached_tokens,cache_write_tokens," +
+      "reasoning_tokens,estimated,unmeasured,cost," +
       "avg_response_ms,last_used_at\n" +
       `2026-05-20,'=1+2,0,acme,USD,${figures}\n2026-05-20,"模型,x",0,acme,USD,${figures}\n`,
   );

@@ -9,6 +9,7 @@ import {
   setPath,
   valuesAt,
   withoutLongStrings,
+  withoutMember,
 } from "../../src/gateway/json_body.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -152,4 +153,21 @@ Deno.test("withoutLongStrings() agrees with parsing on any body", () => {
       JSON.parse(JSON.stringify(emptied(JSON.parse(printed)))),
     );
   }));
+});
+
+Deno.test("withoutMember() takes every member of a name out, and leaves all other bytes", () => {
+  const without = (text: string) =>
+    new TextDecoder("utf-8", { ignoreBOM: true }).decode(withoutMember(new TextEncoder().encode(text), "x"));
+  for (
+    const [text, rest] of [
+      ["{}", "{}"],
+      ['{"x":1}', "{}"],
+      ['\ufeff { "x" : [1,{"x":2}] }', "\ufeff { }"],
+      ['{"x":1 , "a":{"x":1}}', '{ "a":{"x":1}}'],
+      ['{"a":"x" , "x" : "}" }', '{"a":"x" }'],
+      ['{"a":1,"x":2,"b":3}', '{"a":1,"b":3}'],
+      ['{"x":1,"x":2,"a":3,"\\u0078":4,"x":5}', '{"a":3}'],
+      ['{"x":1,"x":2}', "{}"],
+    ] as const
+  ) assert.equal(without(text), rest);
 });

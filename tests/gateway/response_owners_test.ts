@@ -4,6 +4,7 @@ import type { Route } from "../../src/failover/candidates.ts";
 import type { Pick } from "../../src/failover/decide.ts";
 import {
   type Making,
+  OF_ANOTHER_KEY,
   onlyOwner,
   type OwnerStore,
   preferOwner,
@@ -30,6 +31,7 @@ const route = (providerId: number, keys: readonly string[] = ["k"], associationI
   protocol: "openai-res",
   providerModel: "pm",
   weight: 1,
+  priority: 0,
   enabled: true,
   tools: true,
   structuredOutput: true,
@@ -132,7 +134,7 @@ Deno.test("ResponseOwners keeps what a failing database did not take, and tries 
     assert.ok(shelf.saves > 1);
     assert.equal((await owners.find("a"))?.providerId, 1);
     await assert.rejects(owners.find("b"), /locked/);
-    assert.equal(await preferOwner("b", owners), null);
+    assert.equal(await preferOwner("b", owners, null), null);
     shelf.broken = false;
     await owners.close();
     assert.equal(shelf.rows.size, 1);
@@ -176,13 +178,25 @@ Deno.test("a request is tied to the provider that made the response, with the ke
   ]);
   const owners = new ResponseOwners(new Shelf());
   owners.learn(making, pick(1, "k"), { answerId: "resp_1" });
-  const prefers = await preferOwner("resp_1", owners);
+  const prefers = await preferOwner("resp_1", owners, null);
+  assert.ok(prefers !== OF_ANOTHER_KEY);
   assert.deepEqual(prefers?.narrow(routes).map(({ providerId }) => providerId), [1, 1]);
   // Without a way there, a request that builds on a response may go anywhere, one about it nowhere.
   const others = [route(2), route(3)];
   assert.equal(prefers?.narrow(others), others);
   assert.deepEqual(onlyOwner(owner()).narrow(others), []);
-  assert.equal(await preferOwner(undefined, owners), null);
-  assert.equal(await preferOwner("resp_x", owners), null);
+  assert.equal(await preferOwner(undefined, owners, null), null);
+  assert.equal(await preferOwner("resp_x", owners, null), null);
+  await owners.close();
+});
+
+Deno.test("a response is known to the key that made it and to the admin, and to no other key", async () => {
+  const owners = new ResponseOwners(new Shelf());
+  owners.learn({ ...making, caller: { authKeyId: 7 } }, pick(1, "k"), { answerId: "resp_1" });
+  assert.equal(await preferOwner("resp_1", owners, { id: 8 }), OF_ANOTHER_KEY);
+  for (const key of [{ id: 7 }, null]) {
+    const tie = await preferOwner("resp_1", owners, key);
+    assert.ok(tie !== null && tie !== OF_ANOTHER_KEY);
+  }
   await owners.close();
 });

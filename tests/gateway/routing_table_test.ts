@@ -117,3 +117,36 @@ Deno.test("buildRoutingTable() reads a time-out of 0 as none and grants at least
   const built = table({ models: [model(1, { timeOutSeconds: 0, maxRetry: 0 })] }).model("m1");
   assert.deepEqual([built?.timeOutMs, built?.maxAttempts], [Infinity, 1]);
 });
+
+Deno.test("buildRoutingTable() takes priority, overrides, aliases and fake streams from the provider", () => {
+  const built = table({
+    providers: [provider(1, {
+      priority: 4,
+      parameterOverrides: { a: [1], "b.c": null },
+      modelAliases: { pm: "real" },
+      fakeStream: true,
+    })],
+  });
+  const model = built.model("m1");
+  assert.deepEqual([model?.routes[0]?.priority, model?.routes[0]?.providerModel, model?.fakesStreams], [
+    4,
+    "real",
+    true,
+  ]);
+  const target = built.target(1);
+  assert.deepEqual([target?.providerModel, target?.overrides, target?.fakeStream], [
+    "real",
+    [["a", "[1]"], ["b.c", "null"]],
+    true,
+  ]);
+});
+
+Deno.test("buildRoutingTable() reads rows without these features as they always were", () => {
+  const model = table({}).model("m1");
+  assert.deepEqual([model?.routes[0]?.priority, model?.routes[0]?.providerModel, model?.fakesStreams], [
+    0,
+    "pm",
+    false,
+  ]);
+  assert.deepEqual(table({}).target(1)?.overrides, []);
+});

@@ -17,13 +17,13 @@ interface Door {
 /** A room is a folder of `src/` or a file directly in it. A room that is not listed may not exist. */
 export const ROOMS: Readonly<Record<string, Door>> = {
   settings: { values: [] },
-  log: { values: [], types: ["settings"] },
+  log: { values: ["access"], types: ["settings"] },
   failover: { values: [], types: ["health"] },
   protocols: { values: [], types: ["failover"] },
-  access: { values: ["settings"] },
-  store: { values: [], types: ["failover", "health"] },
+  access: { values: ["settings", "protocols"], types: ["store"] },
+  store: { values: ["access"], types: ["failover", "health"] },
   health: { values: ["failover", "protocols", "gateway", "access"], types: ["store"] },
-  accounting: { values: ["store", "protocols", "health"], types: ["failover"] },
+  accounting: { values: ["store", "protocols", "health", "access"], types: ["failover"] },
   gateway: {
     values: ["failover", "health", "protocols", "accounting", "access", "settings"],
     types: ["store"],
@@ -31,8 +31,10 @@ export const ROOMS: Readonly<Record<string, Door>> = {
   admin: {
     values: ["store", "access", "protocols", "failover", "health", "gateway", "accounting", "settings"],
   },
+  ui: { values: ["access"] },
   server: {
     values: [
+      "ui",
       "settings",
       "failover",
       "health",
@@ -44,7 +46,7 @@ export const ROOMS: Readonly<Record<string, Door>> = {
       "access",
     ],
   },
-  cli: { values: ["server", "settings", "log"] },
+  cli: { values: ["server", "settings", "log", "store", "access"] },
 };
 
 const MAX_LINES = 400;

@@ -80,7 +80,7 @@ Deno.test("usage that comes after the last words is counted, and a client that l
     await reader?.cancel().catch(() => {});
     const [row] = await gateway.logs(1);
     held.resolve();
-    if (early) assert.deepEqual([row?.Outcome, row?.UsageSource], ["client_gone", "unknown"]);
+    if (early) assert.deepEqual([row?.Outcome, row?.UsageSource], ["client_gone", "estimated"]);
     else assert.deepEqual([row?.Outcome, row?.total_tokens], ["completed", CHAT_USAGE.total_tokens]);
     const path = `/providers/health/${providers[0]?.ID}`;
     assert.equal((await gateway.admin<{ error_count: number }>("GET", path)).error_count, 0);

@@ -97,6 +97,8 @@ function assertAgreement(seen: Scrape, rows: readonly Row[]): void {
     ...tokens("prompt", (row) => row.prompt_tokens),
     ...tokens("completion", (row) => row.completion_tokens),
     ...tokens("cached", (row) => (row.prompt_tokens_details as { cached_tokens: number }).cached_tokens),
+    ...tokens("cache_write", (row) => row.CacheWriteTokens),
+    ...tokens("reasoning", (row) => row.ReasoningTokens),
   });
   assertSums(
     seen.samples("llmio_cost_total"),

@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { readSettings, type SettingValues } from "../../src/settings.ts";
 import { type RunningServer, startServer } from "../../src/server.ts";
+import { takeLeaks, watchLog } from "./log_watch.ts";
 
 /** The admin token of test gateways. */
 export const TOKEN = "test-admin-token";
@@ -47,6 +48,7 @@ export class TestGateway implements AsyncDisposable {
       {},
     );
     if (!settings.ok) throw new Error(settings.errors.join("\n"));
+    watchLog();
     return new TestGateway(await startServer(settings.settings));
   }
 
@@ -137,5 +139,6 @@ export class TestGateway implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.server.stop("the test is over");
+    assert.equal(takeLeaks().join("\n"), "", "a secret was logged");
   }
 }

@@ -153,6 +153,8 @@ export function log(fields: Partial<LogInsert> = {}): LogInsert {
     completionTokens: 120,
     totalTokens: 940,
     cachedTokens: 512,
+    cacheWriteTokens: 30,
+    reasoningTokens: 40,
     audioTokens: 0,
     usageSource: "measured",
     cost: 0,

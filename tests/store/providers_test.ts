@@ -8,6 +8,10 @@ Deno.test("providers.create() answers the row, switched on", () =>
     const created = await store.providers.create(fields);
     deepEqual(created, {
       ...fields,
+      priority: 0,
+      parameterOverrides: null,
+      modelAliases: null,
+      fakeStream: false,
       id: 1,
       createdAt: "2026-05-20T12:00:00.06Z",
       updatedAt: "2026-05-20T12:00:00.06Z",

@@ -21,7 +21,7 @@ class MessageReader implements StreamReader {
       case "content_block_start":
         return showsSomething(body.content_block) ? OUTPUT : PREAMBLE;
       case "content_block_delta":
-        return showsSomething(body.delta) ? OUTPUT : PREAMBLE;
+        return showsSomething(body.delta) ? { kind: "output", text: textOf(body.delta) } : PREAMBLE;
       case "message_delta":
         return this.#measured(deltaOf(body), body.usage);
       case "message_stop":
@@ -84,6 +84,12 @@ function withoutObject(name: string, data: string): EventReading {
   if (name === "ping") return PREAMBLE;
   if (name !== "error") return JUNK;
   return { kind: "error", error: { code: "", type: "", message: data.slice(0, 500), status: null } };
+}
+
+/** The words of a piece: what is said, thought, or handed to a tool. */
+function textOf(delta: unknown): string {
+  const { text, thinking, partial_json: json } = asObject(delta) ?? {};
+  return asString(text) + asString(thinking) + asString(json);
 }
 
 /** Whether a block or a piece of one carries anything but its kind: text, a thought, a signature, a tool's name or result. */

@@ -1,6 +1,6 @@
 /** Errors of the Messages API (https://docs.claude.com/en/api/errors), those of the gateway and those of providers. @module */
 import { asObject, asString, type JsonObject, scalarText } from "../json_access.ts";
-import type { Dialect, GatewayError, InBandError } from "../protocol.ts";
+import type { Dialect, GatewayError, InBandError, Standing } from "../protocol.ts";
 
 /** The documented types and the status that each comes with. */
 const STATUS_OF: ReadonlyMap<string, number> = new Map([
@@ -26,7 +26,20 @@ export const anthropicDialect: Dialect = {
   // The SDK looks at the name of the event and throws.
   errorEvent: (error) => `event: error\ndata: ${JSON.stringify(anthropicErrorBody(error))}\n\n`,
   errorEventName: "error",
+  limitHeaders,
 };
+
+/** Anthropic's headers (https://docs.claude.com/en/api/rate-limits#response-headers). */
+function limitHeaders({ requests, tokens }: Standing, now: number): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [what, allowance] of [["requests", requests], ["tokens", tokens]] as const) {
+    if (allowance === null) continue;
+    headers[`anthropic-ratelimit-${what}-limit`] = String(allowance.limit);
+    headers[`anthropic-ratelimit-${what}-remaining`] = String(allowance.remaining);
+    headers[`anthropic-ratelimit-${what}-reset`] = new Date(now + allowance.resetMs).toISOString();
+  }
+  return headers;
+}
 
 /** Anthropic's error; beside it llmio's `code` and `message`, which scripts written for llmio read. */
 function anthropicErrorBody(error: GatewayError): Record<string, unknown> {

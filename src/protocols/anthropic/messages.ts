@@ -4,6 +4,7 @@ import { withQuery } from "../path.ts";
 import type { AnswerReading, Operation } from "../protocol.ts";
 import { messageStream, readMessage } from "./answer.ts";
 import { anthropicDialect, inBandError } from "./errors.ts";
+import { messageFakeStream } from "./fake_stream.ts";
 import { inspectCount, inspectMessage } from "./inspect.ts";
 
 /** What both operations share. Streams report their usage unasked. */
@@ -24,6 +25,7 @@ export const anthropicMessages: Operation = {
   path: ({ query }) => withQuery("/messages", query),
   stream: messageStream,
   readAnswer: readMessage,
+  fakeStream: messageFakeStream,
 };
 
 /** `POST /messages/count_tokens` (https://docs.claude.com/en/api/messages-count-tokens). */

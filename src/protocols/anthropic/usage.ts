@@ -39,6 +39,7 @@ export class UsageParts {
         ? null
         : promptTokens + completionTokens,
       cachedTokens: this.#cacheRead,
+      ...(this.#cacheWrite !== null && { cacheWriteTokens: this.#cacheWrite }),
       audioTokens: null,
     };
   }

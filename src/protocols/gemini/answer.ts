@@ -14,7 +14,9 @@ export class GeminiStreamReader implements StreamReader {
     if (error !== null) return { kind: "error", error };
     const usage = this.#usage(chunk);
     const end = endOf(chunk);
+    const text = textOf(chunk);
     return {
+      ...(text !== "" && { text }),
       kind: end !== null || asArray(chunk.candidates).some(showsSomething) ? "output" : "preamble",
       ...(usage && { usage }),
       ...(end !== null && { complete: true, incomplete: end === "early" }),
@@ -99,6 +101,17 @@ function endOf(chunk: JsonObject): "regular" | "early" | null {
     return reason === "STOP" ? "regular" : "early";
   }
   return null;
+}
+
+/** The words of an event, thoughts included. */
+function textOf(chunk: JsonObject): string {
+  let words = "";
+  for (const candidate of asArray(chunk.candidates)) {
+    for (const part of asArray(asObject(asObject(candidate)?.content)?.parts)) {
+      words += asString(asObject(part)?.text);
+    }
+  }
+  return words;
 }
 
 /** Whether a candidate carries anything but its role and empty text. */

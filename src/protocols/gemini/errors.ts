@@ -1,4 +1,5 @@
 /** Errors in Google's shape (https://cloud.google.com/apis/design/errors#http_mapping). @module */
+import { openaiLimitHeaders } from "../openai/errors.ts";
 import type { Dialect, GatewayError } from "../protocol.ts";
 
 /** How callers of the Gemini routes are told about errors. */
@@ -7,6 +8,8 @@ export const geminiDialect: Dialect = {
   errorBody: geminiErrorBody,
   // Google's SDKs throw on an event whose data is an error with a number as its code.
   errorEvent: (error) => `data: ${JSON.stringify(geminiErrorBody(error))}\n\n`,
+  // Google tells limits in no headers; these are what proxies and tools know best.
+  limitHeaders: openaiLimitHeaders,
 };
 
 /**

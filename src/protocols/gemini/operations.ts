@@ -4,6 +4,7 @@ import type { ClientCall, Inspection, Operation, RepeatedModel } from "../protoc
 import { withQuery } from "../path.ts";
 import { GeminiStreamReader, readGeminiAnswer, readGeminiFigures } from "./answer.ts";
 import { geminiDialect } from "./errors.ts";
+import { writeArray, writeEvents } from "./fake_stream.ts";
 import { inspectGenerate } from "./inspect.ts";
 import { modelPath, resourceName, withoutCollection } from "./model_path.ts";
 
@@ -26,6 +27,12 @@ export const streamGenerateContent: Operation = {
   streamsEvents: asksForEvents,
   stream: { open: () => new GeminiStreamReader() },
   readAnswer: readGeminiAnswer,
+  fakeStream: {
+    edits: [],
+    path: (call, providerModel) =>
+      generateContent.path({ ...call, query: withoutAlt(call.query) }, providerModel),
+    write: (answer, call) => asksForEvents(call) ? writeEvents(answer) : writeArray(answer),
+  },
 };
 
 /** `POST models/{model}:countTokens` (https://ai.google.dev/api/tokens). */
@@ -89,6 +96,11 @@ function inspectFigures({ pathModel, json }: ClientCall): Inspection {
 function asksForEvents({ query }: ClientCall): boolean {
   const parameters = new URLSearchParams(query);
   return (parameters.get("alt") ?? parameters.get("$alt")) === "sse";
+}
+
+/** A query without the form of the stream; everything else keeps its bytes. */
+function withoutAlt(query: string): string {
+  return query.split("&").filter((pair) => !/^(\$|%24)?alt=/i.test(pair)).join("&");
 }
 
 /** A name other than that of the path is left for the vendor to refuse. */

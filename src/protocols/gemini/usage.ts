@@ -60,6 +60,7 @@ export function usageOf(counts: Counts): Usage {
     completionTokens,
     totalTokens: counts.total ?? (completionTokens === null ? null : sum(promptTokens, completionTokens)),
     cachedTokens: counts.cached,
+    ...(counts.thoughts !== null && { reasoningTokens: counts.thoughts }),
     audioTokens: counts.audio,
   };
 }

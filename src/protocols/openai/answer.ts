@@ -1,6 +1,6 @@
 /** The meaning of Chat Completions answers, whole and streamed. @module */
 import type { AnswerReading, EventReading, InBandError } from "../protocol.ts";
-import { asArray, asCount, asObject, type JsonObject, scalarText } from "../json_access.ts";
+import { asArray, asCount, asObject, asString, type JsonObject, scalarText } from "../json_access.ts";
 import { chatUsage } from "./usage.ts";
 
 /** Reads the `data` of one event of a stream. */
@@ -13,11 +13,13 @@ export function readChatEvent(data: string): EventReading {
   const usage = chatUsage(chunk);
   const choices = asArray(chunk.choices);
   const finish = finishReason(choices);
+  const text = textOf(choices);
   const reading: EventReading = {
     kind: finish !== "" || choices.some(showsSomething) ? "output" : "preamble",
   };
   return {
     ...reading,
+    ...(text !== "" && { text }),
     ...(usage && { usage, usageOnly: choices.length === 0 }),
     ...(finish !== "" && { complete: true, incomplete: endsEarly(finish) }),
   };
@@ -74,6 +76,18 @@ function finishReason(choices: readonly unknown[]): string {
 
 function endsEarly(reason: string): boolean {
   return reason === "length" || reason === "content_filter";
+}
+
+/** The words of a chunk: what is said, thought, or handed to a tool. */
+function textOf(choices: readonly unknown[]): string {
+  let words = "";
+  for (const choice of choices) {
+    const { delta, text } = asObject(choice) ?? {};
+    const { content, reasoning_content: thought, tool_calls: calls } = asObject(delta) ?? {};
+    words += asString(text) + asString(content) + asString(thought);
+    for (const call of asArray(calls)) words += asString(asObject(asObject(call)?.function)?.arguments);
+  }
+  return words;
 }
 
 /** Whether a choice of a chunk carries anything but the announcement of its role. */

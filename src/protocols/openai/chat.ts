@@ -4,6 +4,7 @@ import { type BodyEdit, type ClientCall, eventByEvent, type Operation } from "..
 import { withQuery } from "../path.ts";
 import { readChatAnswer, readChatEvent } from "./answer.ts";
 import { openaiDialect } from "./errors.ts";
+import { chatFakeStream } from "./fake_stream.ts";
 import { inspectChat } from "./inspect.ts";
 
 /** `POST /chat/completions`. */
@@ -19,6 +20,7 @@ export const openaiChat: Operation = {
   refusesMetering: refusesStreamUsage,
   stream: eventByEvent((_name, data) => readChatEvent(data)),
   readAnswer: readChatAnswer,
+  fakeStream: chatFakeStream,
 };
 
 /**

@@ -9,6 +9,7 @@ export function chatUsage(body: Record<string, unknown>): Usage | undefined {
   const details = asObject(usage.prompt_tokens_details);
   const prompt = asCount(usage.prompt_tokens);
   const completion = asCount(usage.completion_tokens);
+  const reasoning = asCount(asObject(usage.completion_tokens_details)?.reasoning_tokens);
   return {
     promptTokens: prompt,
     completionTokens: completion,
@@ -16,6 +17,7 @@ export function chatUsage(body: Record<string, unknown>): Usage | undefined {
       (prompt !== null && completion !== null ? prompt + completion : null),
     // DeepSeek reports cache reads beside the input: https://api-docs.deepseek.com/guides/kv_cache
     cachedTokens: asCount(details?.cached_tokens) ?? asCount(usage.prompt_cache_hit_tokens),
+    ...(reasoning !== null && { reasoningTokens: reasoning }),
     audioTokens: asCount(details?.audio_tokens),
   };
 }

@@ -12,7 +12,8 @@ import { responseUsage } from "./usage.ts";
 /** Reads one event of a stream. */
 export function readResponseEvent(name: string, data: string): EventReading {
   // The bulk of a stream is pieces of text and pictures, which nobody here needs to look into.
-  if (name.endsWith(".delta") || name.endsWith(".partial_image")) return OUTPUT;
+  if (name.endsWith(".delta")) return { kind: "output", text: deltaIn(data) };
+  if (name.endsWith(".partial_image")) return OUTPUT;
   const event = parseObject(data);
   // The protocol ends with its own event; some relays add the end mark of Chat Completions.
   if (event === null) return data.trim() === "[DONE]" ? { kind: "end" } : JUNK;
@@ -41,6 +42,7 @@ export function readResponseEvent(name: string, data: string): EventReading {
     case "response.output_item.done":
       return showsItem(event.item, true) ? OUTPUT : PREAMBLE;
     default:
+      if (type.endsWith(".delta")) return { kind: "output", text: asString(event.delta) };
       // Work of the vendor's own tools is output as well: its client sees it, and it is not to be done twice.
       return type.startsWith("response.") ? OUTPUT : PREAMBLE;
   }
@@ -75,6 +77,16 @@ export function readStoredResponseEvent(name: string, data: string): EventReadin
   const reading = readResponseEvent(name, data);
   if (reading.kind !== "error" || reading.answerId === undefined) return reading;
   return { ...WHOLE, answerId: reading.answerId, ...(reading.usage && { usage: reading.usage }) };
+}
+
+const DELTA = '"delta":"';
+
+/** The words of a piece, as they stand in the JSON: near enough for an estimate, and found without parsing. */
+function deltaIn(data: string): string {
+  const start = data.indexOf(DELTA);
+  if (start === -1) return "";
+  const end = data.indexOf('"', start + DELTA.length);
+  return end === -1 ? "" : data.slice(start + DELTA.length, end);
 }
 
 const OUTPUT: EventReading = { kind: "output" };

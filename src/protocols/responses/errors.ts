@@ -1,6 +1,6 @@
 /** Errors for callers of the Responses API. @module */
 import type { Dialect, GatewayError } from "../protocol.ts";
-import { openaiErrorBody, openaiErrorType } from "../openai/errors.ts";
+import { openaiErrorBody, openaiErrorType, openaiLimitHeaders } from "../openai/errors.ts";
 
 /** How callers of the Responses routes are told about errors. */
 export const responsesDialect: Dialect = {
@@ -8,6 +8,7 @@ export const responsesDialect: Dialect = {
   errorBody: openaiErrorBody,
   errorEvent,
   errorEventName: "error",
+  limitHeaders: openaiLimitHeaders,
 };
 
 /**

@@ -3,6 +3,7 @@ import { eventByEvent, type Operation } from "../protocol.ts";
 import { withQuery } from "../path.ts";
 import { readResponse, readResponseEvent, readStoredResponse, readStoredResponseEvent } from "./answer.ts";
 import { responsesDialect } from "./errors.ts";
+import { responseFakeStream } from "./fake_stream.ts";
 import { inspectResponses } from "./inspect.ts";
 
 /** What all operations of the protocol have in common. Streams report their usage unasked. */
@@ -23,6 +24,7 @@ export const createResponse: Operation = {
   path: ({ query }) => withQuery("/responses", query),
   stream: eventByEvent(readResponseEvent),
   readAnswer: readResponse,
+  fakeStream: responseFakeStream,
 };
 
 /** `POST /responses/compact`: a conversation made shorter, at the price of a response. */

@@ -10,12 +10,16 @@ export function responseUsage(response: Record<string, unknown>): Usage | undefi
   // Input includes cache reads and writes, output includes reasoning.
   const prompt = asCount(usage.input_tokens);
   const completion = asCount(usage.output_tokens);
+  const written = asCount(details?.cache_write_tokens);
+  const reasoning = asCount(asObject(usage.output_tokens_details)?.reasoning_tokens);
   return {
     promptTokens: prompt,
     completionTokens: completion,
     totalTokens: asCount(usage.total_tokens) ??
       (prompt !== null && completion !== null ? prompt + completion : null),
     cachedTokens: asCount(details?.cached_tokens),
+    ...(written !== null && { cacheWriteTokens: written }),
+    ...(reasoning !== null && { reasoningTokens: reasoning }),
     audioTokens: asCount(details?.audio_tokens),
   };
 }

@@ -120,6 +120,7 @@ Deno.test("message usage: input is fresh, cache reads and cache writes; repeated
     completionTokens: 21,
     totalTokens: 96,
     cachedTokens: 60,
+    cacheWriteTokens: 3,
     audioTokens: null,
   };
   assert.deepEqual(usageOf(start, { output_tokens: 21 }), expected);
@@ -200,6 +201,7 @@ Deno.test("message usage: any order of parts comes to what adding up the last kn
       completionTokens: output,
       totalTokens: total,
       cachedTokens: cached,
+      ...(written !== null && { cacheWriteTokens: written }),
       audioTokens: null,
     });
   }));

@@ -98,6 +98,7 @@ Deno.test("usage of a stream is its last word, field by field, never a sum over 
     completionTokens: 33,
     totalTokens: 94,
     cachedTokens: 14,
+    reasoningTokens: 25,
     audioTokens: null,
   });
   const usage = (counts: Record<string, unknown>) => ({ usageMetadata: counts });

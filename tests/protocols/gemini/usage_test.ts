@@ -20,7 +20,14 @@ Deno.test("usage: thoughts are output, the cached part is inside the input", () 
       thoughtsTokenCount: 4,
       totalTokenCount: 110,
     }),
-    { promptTokens: 100, completionTokens: 10, totalTokens: 110, cachedTokens: 75, audioTokens: null },
+    {
+      promptTokens: 100,
+      completionTokens: 10,
+      totalTokens: 110,
+      cachedTokens: 75,
+      reasoningTokens: 4,
+      audioTokens: null,
+    },
   );
 });
 

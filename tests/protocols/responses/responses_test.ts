@@ -17,6 +17,7 @@ const USAGE = {
   completionTokens: 14,
   totalTokens: 45,
   cachedTokens: 12,
+  reasoningTokens: 6,
   audioTokens: null,
 };
 

@@ -1,0 +1,111 @@
+/** How attempts have ended, as their rows tell it. @module */
+import { withoutSecrets } from "../access/scrub.ts";
+import { estimatedStreamUsage, estimatedUsage } from "../accounting/usage_estimate.ts";
+import type { Verdict } from "../failover/verdict.ts";
+import type { Usage } from "../protocols/protocol.ts";
+import type { RecordedIo } from "../store/logs.ts";
+import type { AttemptResult } from "./attempt.ts";
+import { wholeJson } from "./client_body.ts";
+import type { ClientRequest } from "./dispatch.ts";
+import type { IoRecording } from "./io_recording.ts";
+
+/** How an attempt has ended, for its row. */
+export interface AttemptEnd {
+  /** `completed`, `incomplete`, `client_gone` or a failure class. */
+  readonly outcome: string;
+  readonly statusCode: number;
+  /** `""` when there is nothing to say. */
+  readonly error: string;
+  readonly usage: Usage | null;
+  /** The usage is not the vendor's. @default false */
+  readonly estimated?: boolean;
+  /** Bytes of the answer. */
+  readonly size: number;
+  /** `performance.now()` of the first byte; 0 = none came. */
+  readonly firstByteAt: number;
+  /** The bodies, if they are recorded. */
+  readonly io?: RecordedIo | undefined;
+}
+
+type Whole = Extract<AttemptResult, { type: "whole" }>;
+type Streamed = Extract<AttemptResult, { type: "stream" }>;
+type Failed = Extract<AttemptResult, { type: "failed" }>;
+
+/** The end of a whole answer. @param booked the usage to book with it; `null` = the vendor told none, or it is booked */
+export function wholeEnd(
+  { response, body, reading, firstByteAt }: Whole,
+  booked: Usage | null,
+  request: ClientRequest,
+  io: IoRecording | null,
+): AttemptEnd {
+  const missing = reading.usage === undefined && isEstimated(request, reading.answerId);
+  return {
+    outcome: reading.incomplete === true ? "incomplete" : "completed",
+    statusCode: response.status,
+    error: "",
+    usage: missing ? estimatedUsage(askedOf(request), body) : booked,
+    estimated: missing,
+    size: body.length,
+    firstByteAt,
+    io: io?.whole({ body, contentType: contentTypeOf(response) }),
+  };
+}
+
+/** The end of a stream that went to the client. @param verdict `null` = it came to its end */
+export function streamEnd(
+  { response, pump }: Streamed,
+  verdict: Verdict | null,
+  booked: Usage | null,
+  request: ClientRequest,
+  { io, secrets }: { readonly io: IoRecording | null; readonly secrets: readonly string[] },
+): AttemptEnd {
+  const { tap } = pump.source;
+  const missing = tap.usage === null && tap.said !== undefined && isEstimated(request, tap.answerId);
+  return {
+    outcome: verdict?.class ?? (tap.incomplete ? "incomplete" : "completed"),
+    statusCode: response.status,
+    error: verdict === null ? "" : withoutSecrets(`${verdict.reason}: ${verdict.detail}`, secrets),
+    usage: missing && tap.said !== undefined ? estimatedStreamUsage(askedOf(request), tap.said) : booked,
+    estimated: missing,
+    size: tap.size,
+    firstByteAt: pump.firstByteAt,
+    io: io?.streamed(contentTypeOf(response)),
+  };
+}
+
+/** The end of an attempt that gave the client nothing. @param verdict without secrets */
+export function failedEnd(
+  { outcome, statusCode, answer }: Failed,
+  verdict: Verdict,
+  { io, secrets }: { readonly io: IoRecording | null; readonly secrets: readonly string[] },
+): AttemptEnd {
+  return {
+    outcome: verdict.class,
+    statusCode,
+    error: outcome.type === "answer"
+      ? withoutSecrets(`status: ${outcome.status}, body: ${outcome.text}`, secrets)
+      : verdict.detail,
+    usage: null,
+    size: answer?.body.length ?? 0,
+    firstByteAt: 0,
+    io: answer === null
+      ? io?.unanswered()
+      : io?.whole({ body: answer.body, contentType: contentTypeOf(answer) }),
+  };
+}
+
+/**
+ * Models' own words can be estimated; what side routes answer with has other prices, or none. An answer that can be
+ * asked for again tells its usage then.
+ */
+function isEstimated({ operation, tie }: ClientRequest, answerId = ""): boolean {
+  return operation.main && answerId === "" && tie?.asksAgain !== true;
+}
+
+function askedOf({ body, call }: ClientRequest): unknown {
+  return body.kind === "json" ? wholeJson(body) : call.json;
+}
+
+function contentTypeOf({ headers }: { readonly headers: Headers }): string {
+  return headers.get("content-type") ?? "";
+}

@@ -1,0 +1,80 @@
+/** What a client's key may do: which models, and how much. @module */
+import type { ClientKey, Permit, RequestUse } from "../access/client_keys.ts";
+import { requestSize } from "../protocols/request_size.ts";
+import type { Dialect, Inspection } from "../protocols/protocol.ts";
+import type { Refusal } from "./admission.ts";
+import type { Gateway } from "./dispatch.ts";
+import type { RoutedModel, RoutingTable } from "./routing_table.ts";
+
+/** A request's place within its key's limits, or the refusal. */
+export type PermitOrRefusal = { readonly ok: true; readonly permit: Permit } | {
+  readonly ok: false;
+  readonly refusal: Refusal;
+  readonly headers: Record<string, string>;
+};
+
+/** Whether a key may see a model: it may be used, and somebody who may serve the key has it. */
+export function maySee(key: ClientKey | null, { name, routes }: RoutedModel): boolean {
+  if (key === null) return true;
+  if (!key.mayUse(name)) return false;
+  const { providers } = key;
+  return providers === null || routes.some(({ providerId }) => providers.has(providerId));
+}
+
+/** Why a key may not use a model; `null` = it may, or there is no such model. */
+export function whyForbidden(key: ClientKey, model: string, table: RoutingTable): Refusal | null {
+  if (!key.mayUse(model)) return forbidden(`auth key has no permission to use ${model}`);
+  const known = table.model(model);
+  if (known === undefined || known.routes.length === 0 || maySee(key, known)) return null;
+  return forbidden(`auth key has no permission to use any provider of ${model}`);
+}
+
+function forbidden(message: string): Refusal {
+  return { status: 403, code: "key_not_permitted", message };
+}
+
+/** Takes a request's place within the limits of its key. */
+export function takePermit(
+  key: ClientKey,
+  dialect: Dialect,
+  call: { readonly json: Record<string, unknown>; readonly inspection: Inspection },
+  gateway: Gateway,
+): PermitOrRefusal {
+  const admitted = key.admit(key.measuresUse ? mostUse(key, call, gateway) : NOTHING);
+  if (admitted.ok) return { ok: true, permit: admitted };
+  const { limit, message, retryAfterMs } = admitted;
+  const headers = dialect.limitHeaders(key.standing(), Date.now());
+  if (retryAfterMs !== null) headers["retry-after"] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)));
+  // A client that waits for what never comes back only asks again.
+  const status = retryAfterMs === null ? 402 : 429;
+  const code = limit.startsWith("budget") ? "insufficient_quota" : "rate_limit_exceeded";
+  return { ok: false, refusal: { status, code, message }, headers };
+}
+
+const NOTHING: RequestUse = { tokens: 0, cost: 0, currency: "" };
+
+/** What a request may use at most, by its own words and the dearest of its candidates. */
+function mostUse(
+  key: ClientKey,
+  { json, inspection }: { readonly json: Record<string, unknown>; readonly inspection: Inspection },
+  gateway: Gateway,
+): RequestUse {
+  const { inputTokens, outputTokens } = requestSize(json);
+  const usage = { promptTokens: inputTokens, completionTokens: outputTokens, cachedTokens: 0 };
+  const tokens = inputTokens + outputTokens;
+  let dearest: RequestUse = { ...NOTHING, tokens };
+  for (
+    const { enabled, providerId, associationId } of gateway.table().model(inspection.model)?.routes ?? []
+  ) {
+    const target = gateway.table().target(associationId);
+    if (!enabled || target === undefined || key.providers?.has(providerId) === false) continue;
+    const rule = gateway.pricing.ruleOf(target);
+    const use = { tokens, cost: rule.cost(usage), currency: rule.currency };
+    if (inDollars(use, gateway) > inDollars(dearest, gateway)) dearest = use;
+  }
+  return dearest;
+}
+
+function inDollars({ cost, currency }: RequestUse, { cnyPerUsd }: Gateway): number {
+  return currency === "CNY" ? cost / cnyPerUsd : cost;
+}

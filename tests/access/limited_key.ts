@@ -1,0 +1,91 @@
+/** A key under limits and under a clock that the test moves, and what may happen to it. @module */
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { BudgetCalendar } from "../../src/access/budget_calendar.ts";
+import {
+  KeyLimits,
+  type LimitRefusal,
+  type LimitRules,
+  type Permit,
+  type RequestUse,
+} from "../../src/access/key_limits.ts";
+
+/** Noon of a Wednesday. */
+export const NOW = Date.UTC(2026, 4, 20, 12);
+export const HOUR = 3_600_000;
+export const DAY = 24 * HOUR;
+export const CNY_PER_USD = 7;
+
+const UNLIMITED: LimitRules = {
+  requestsPerMinute: null,
+  tokensPerMinute: null,
+  maxConcurrent: null,
+  budgetDay: null,
+  budgetMonth: null,
+  budgetTotal: null,
+  budgetCurrency: "USD",
+  budgetBaseline: null,
+};
+
+/** The limits of one key under a clock that the test moves. */
+export class Sample {
+  at = NOW;
+  readonly limits: KeyLimits;
+
+  constructor(rules: Partial<LimitRules>) {
+    const calendar = new BudgetCalendar({
+      dateOf: (ms) => new Date(ms).toISOString().slice(0, 10),
+      nextDay: (ms) => (Math.floor(ms / DAY) + 1) * DAY,
+      nextMonth: (ms) => Date.UTC(new Date(ms).getUTCFullYear(), new Date(ms).getUTCMonth() + 1),
+    });
+    this.limits = new KeyLimits(
+      { now: () => this.at, calendar, cnyPerUsd: CNY_PER_USD },
+      { ...UNLIMITED, ...rules },
+    );
+  }
+
+  use(rules: Partial<LimitRules>): void {
+    this.limits.useRules({ ...UNLIMITED, ...rules });
+  }
+
+  try(tokens = 0, cost = 0, currency = "USD"): Permit | LimitRefusal {
+    return this.limits.admit({ tokens, cost, currency });
+  }
+
+  admit(tokens = 0, cost = 0, currency = "USD"): Permit {
+    const answer = this.try(tokens, cost, currency);
+    if (!answer.ok) assert.fail(answer.message);
+    return answer;
+  }
+
+  refuse(tokens = 0, cost = 0): LimitRefusal {
+    const answer = this.try(tokens, cost);
+    if (answer.ok) assert.fail("it was admitted");
+    return answer;
+  }
+
+  /** A whole request that ends at once. */
+  spend(cost: number, currency = "USD"): void {
+    const permit = this.admit(0, cost, currency);
+    permit.spent({ tokens: 0, cost, currency });
+    permit.release();
+  }
+}
+
+/** A use that is paid in US dollars. */
+export function usd(tokens: number, cost = 0): RequestUse {
+  return { tokens, cost, currency: "USD" };
+}
+
+/** What happens: time passes, then a request begins or one that is under way uses tokens and may end. */
+export const steps = fc.array(
+  fc.record({
+    gapMs: fc.oneof(fc.integer({ min: 0, max: 4_000 }), fc.integer({ min: 0, max: 65_000 })),
+    begins: fc.boolean(),
+    estimate: fc.integer({ min: 0, max: 1_000 }),
+    which: fc.nat(),
+    share: fc.double({ min: 0, max: 1, noNaN: true }),
+    ends: fc.boolean(),
+  }),
+  { minLength: 20, maxLength: 150 },
+);
