@@ -133,7 +133,10 @@ export function admitReader(
 /** The refusal of a request, in the caller's own shape. */
 export function refuse(dialect: Dialect, error: Refusal, headers: Record<string, string> = {}): Response {
   const { status, code, message } = error;
-  return errorResponse(dialect, { status, code, message, traceId: "" }, { ...headers, ...HEADERS_OF[status] });
+  return errorResponse(dialect, { status, code, message, traceId: "" }, {
+    ...headers,
+    ...HEADERS_OF[status],
+  });
 }
 
 const HEADERS_OF: Readonly<Record<number, HeaderRecord>> = {

@@ -58,7 +58,9 @@ Deno.test("Upstreams fails a call to a name that resolves to a metadata service 
   assert.equal(provider.connections.length, 0);
 });
 
-Deno.test("Upstreams tries a name's next address when one takes no connection, and sends the body once", { ignore }, async () => {
+Deno.test("Upstreams tries a name's next address when one takes no connection, and sends the body once", {
+  ignore,
+}, async () => {
   await using provider = await ScriptedUpstream.start(json(200, {}));
   // Nobody listens on this one: the provider listens on 127.0.0.1 only.
   using calls = upstreams(() => Promise.resolve(["127.0.0.2", "127.0.0.1"]));
@@ -67,16 +69,20 @@ Deno.test("Upstreams tries a name's next address when one takes no connection, a
   assert.deepEqual(provider.requests.map((request) => request.text), ["{}"]);
 });
 
-Deno.test("Upstreams looks a name up anew after none of its addresses took a connection", { ignore }, async () => {
-  await using provider = await ScriptedUpstream.start(json(200, {}));
-  const answers = [["127.0.0.2"], ["127.0.0.1"]];
-  using calls = upstreams(() => Promise.resolve(answers.shift() ?? []));
-  const call = callTo(`http://moved.example:${provider.port}/`);
-  await assert.rejects(calls.send(call, never), TypeError);
-  const response = await calls.send(call, never);
-  await response.body?.cancel();
-  assert.equal(response.status, 200);
-});
+Deno.test(
+  "Upstreams looks a name up anew after none of its addresses took a connection",
+  { ignore },
+  async () => {
+    await using provider = await ScriptedUpstream.start(json(200, {}));
+    const answers = [["127.0.0.2"], ["127.0.0.1"]];
+    using calls = upstreams(() => Promise.resolve(answers.shift() ?? []));
+    const call = callTo(`http://moved.example:${provider.port}/`);
+    await assert.rejects(calls.send(call, never), TypeError);
+    const response = await calls.send(call, never);
+    await response.body?.cancel();
+    assert.equal(response.status, 200);
+  },
+);
 
 Deno.test("Upstreams does not try another address after a provider has broken off", async () => {
   await using provider = await ScriptedUpstream.start([{ end: "reset" }]);
