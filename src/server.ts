@@ -28,7 +28,7 @@ import { ActiveRequests } from "./gateway/active_requests.ts";
 import { ClientStalled } from "./gateway/client_idle.ts";
 import { clientPath } from "./gateway/client_path.ts";
 import { Deadlines } from "./gateway/deadlines.ts";
-import type { Gateway } from "./gateway/dispatch.ts";
+import type { Gateway } from "./gateway/client_request.ts";
 import { liveScope } from "./gateway/live_scope.ts";
 import { LiveState } from "./gateway/live_state.ts";
 import { metricsRoute } from "./gateway/metrics_route.ts";

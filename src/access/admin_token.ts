@@ -60,7 +60,7 @@ export function parseBearer(header: string | null): Bearer {
  * A header value without the blanks around it (RFC 9110, section 5.5). `trim()` would take more: the last byte of a
  * token in UTF-8 may look like a no-break space.
  */
-function withoutBlanks(value: string): string {
+export function withoutBlanks(value: string): string {
   const isBlank = (at: number) => value[at] === " " || value[at] === "\t";
   let start = 0;
   let end = value.length;

@@ -4,7 +4,7 @@ import type { AdminToken } from "../access/admin_token.ts";
 import type { UpstreamPolicy } from "../access/upstream_policy.ts";
 import type { AdminTokens } from "../access/admin_tokens.ts";
 import type { LogCleaner } from "../accounting/cleanup.ts";
-import type { Gateway } from "../gateway/dispatch.ts";
+import type { Gateway } from "../gateway/client_request.ts";
 import type { HealthService } from "../health/service.ts";
 import type { Provider } from "../store/providers.ts";
 import type { Store } from "../store/store.ts";

@@ -9,7 +9,7 @@ import { classify } from "../failover/classify.ts";
 import { keyStatus } from "../failover/key_pool.ts";
 import { attempt, type AttemptResult } from "../gateway/attempt.ts";
 import { jsonBody, seenOf } from "../gateway/client_body.ts";
-import type { Gateway } from "../gateway/dispatch.ts";
+import type { Gateway } from "../gateway/client_request.ts";
 import type { Target } from "../gateway/routing_table.ts";
 import { CLIENT_GONE } from "../gateway/upstream.ts";
 import type { JsonObject } from "../protocols/json_access.ts";

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Context, Hono } from "@hono/hono";
+import { withoutBlanks } from "../access/admin_token.ts";
 import { anthropicDialect } from "../protocols/anthropic/errors.ts";
 import { anthropicCountTokens, anthropicMessages } from "../protocols/anthropic/messages.ts";
 import { asObject } from "../protocols/json_access.ts";
@@ -24,7 +25,7 @@ import {
 
 /** `x-api-key`, as Anthropic's clients send it; or a Bearer token, which Claude Code makes of ANTHROPIC_AUTH_TOKEN. */
 const anthropicCredential: ReadCredential = (request) => {
-  const key = request.headers.get("x-api-key")?.trim() ?? "";
+  const key = withoutBlanks(request.headers.get("x-api-key") ?? "");
   if (key !== "") return { ok: true, credential: key };
   const bearer = bearerCredential(request);
   return bearer.ok ? bearer : {

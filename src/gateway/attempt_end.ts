@@ -6,7 +6,7 @@ import type { Usage } from "../protocols/protocol.ts";
 import type { RecordedIo } from "../store/logs.ts";
 import type { AttemptResult } from "./attempt.ts";
 import { wholeJson } from "./client_body.ts";
-import type { ClientRequest } from "./dispatch.ts";
+import type { ClientRequest } from "./client_request.ts";
 import type { IoRecording } from "./io_recording.ts";
 
 /** How an attempt has ended, for its row. */

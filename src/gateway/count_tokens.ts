@@ -17,7 +17,7 @@ import { promptParts } from "../protocols/anthropic/prompt_parts.ts";
 import { attempt, type AttemptResult } from "./attempt.ts";
 import { wholeJson } from "./client_body.ts";
 import { askService } from "./count_service.ts";
-import type { ClientRequest, Gateway } from "./dispatch.ts";
+import type { ClientRequest, Gateway } from "./client_request.ts";
 import { responseHeaders } from "./headers.ts";
 import { errorResponse, goneReply, scrubbedAnswer, stoppingError, wholeReply } from "./reply.ts";
 import type { RoutedModel, Target } from "./routing_table.ts";

@@ -5,6 +5,7 @@
  * @module
  */
 import type { Context, Hono } from "@hono/hono";
+import { withoutBlanks } from "../access/admin_token.ts";
 import { geminiDialect } from "../protocols/gemini/errors.ts";
 import {
   type ModelAction,
@@ -29,7 +30,7 @@ const PREFIXES = ["/gemini/v1beta", "/gemini/v1", "/v1beta"];
 
 /** `x-goog-api-key` or `?key=`, as Google's clients send it, or a Bearer token; the first of them that holds something. */
 const geminiCredential: ReadCredential = (request) => {
-  const key = request.headers.get("x-goog-api-key")?.trim() || keyInQuery(request.url);
+  const key = withoutBlanks(request.headers.get("x-goog-api-key") ?? "") || keyInQuery(request.url);
   if (key !== "") return { ok: true, credential: key };
   const bearer = bearerCredential(request);
   return bearer.ok ? bearer : {
@@ -39,7 +40,7 @@ const geminiCredential: ReadCredential = (request) => {
 };
 
 function keyInQuery(url: string): string {
-  return new URLSearchParams(url.split("?", 2)[1]).get("key")?.trim() ?? "";
+  return withoutBlanks(new URLSearchParams(url.split("?", 2)[1]).get("key") ?? "");
 }
 
 /** Adds the routes. They go before those of other protocols, which share `/v1`. */

@@ -3,7 +3,7 @@ import type { ClientKey, Permit, RequestUse } from "../access/client_keys.ts";
 import { requestSize } from "../protocols/request_size.ts";
 import type { Dialect, Inspection } from "../protocols/protocol.ts";
 import type { Refusal } from "./admission.ts";
-import type { Gateway } from "./dispatch.ts";
+import type { Gateway } from "./client_request.ts";
 import type { RoutedModel, RoutingTable } from "./routing_table.ts";
 
 /** A request's place within its key's limits, or the refusal. */

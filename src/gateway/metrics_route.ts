@@ -4,7 +4,7 @@ import { Hono } from "@hono/hono";
 import { type AdminAccess, requireAdmin } from "../access/admin_tokens.ts";
 import { EXPOSITION_TYPE } from "../accounting/exposition.ts";
 import type { ProcessMoment } from "../accounting/metrics.ts";
-import type { Gateway } from "./dispatch.ts";
+import type { Gateway } from "./client_request.ts";
 import { providerMoments } from "./provider_moments.ts";
 
 /** What the route needs. */

@@ -7,7 +7,8 @@ import { admit, type ClientAccess, type ReadCredential, type Refusal } from "./a
 import { type ClientBody, NO_BODY, seenOf, understoodBody } from "./client_body.ts";
 import type { Patience } from "./client_idle.ts";
 import { decodeOnce } from "./client_path.ts";
-import { type ClientRequest, dispatch, type Gateway } from "./dispatch.ts";
+import type { ClientRequest, Gateway } from "./client_request.ts";
+import { dispatch } from "./dispatch.ts";
 import type { HeaderRecord } from "./headers.ts";
 import { takePermit, whyForbidden } from "./key_permit.ts";
 import { errorResponse } from "./reply.ts";
