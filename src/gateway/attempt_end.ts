@@ -31,20 +31,49 @@ type Whole = Extract<AttemptResult, { type: "whole" }>;
 type Streamed = Extract<AttemptResult, { type: "stream" }>;
 type Failed = Extract<AttemptResult, { type: "failed" }>;
 
-/** The end of a whole answer. @param booked the usage to book with it; `null` = the vendor told none, or it is booked */
+/** The usage of an answer as it is to be booked. */
+export interface Figures {
+  /** `null` = nobody knows. */
+  readonly usage: Usage | null;
+  /** It is not the vendor's. */
+  readonly estimated: boolean;
+}
+
+/** The usage of a whole answer: the vendor's, or else an estimate by the words of both sides. */
+export function wholeFigures({ reading, body }: Whole, request: ClientRequest): Figures {
+  if (reading.usage !== undefined) return { usage: reading.usage, estimated: false };
+  return isEstimated(request) ? { usage: estimatedUsage(askedOf(request), body), estimated: true } : UNKNOWN;
+}
+
+/** The same of a stream, as far as it has come. */
+export function streamFigures({ pump }: Streamed, request: ClientRequest): Figures {
+  const { usage, said } = pump.source.tap;
+  if (usage !== null) return { usage, estimated: false };
+  if (said === undefined || !isEstimated(request)) return UNKNOWN;
+  return { usage: estimatedStreamUsage(askedOf(request), said), estimated: true };
+}
+
+const UNKNOWN: Figures = { usage: null, estimated: false };
+
+/**
+ * Models' own words can be estimated; what side routes answer with has other prices, or none. An answer that is made
+ * later, or was made before, tells its usage when it is whole.
+ */
+function isEstimated({ operation, inspection, tie }: ClientRequest): boolean {
+  return operation.main && inspection.background !== true && tie?.asksAgain !== true;
+}
+
+/** The end of a whole answer. */
 export function wholeEnd(
   { response, body, reading, firstByteAt }: Whole,
-  booked: Usage | null,
-  request: ClientRequest,
+  figures: Figures,
   io: IoRecording | null,
 ): AttemptEnd {
-  const missing = reading.usage === undefined && isEstimated(request, reading.answerId);
   return {
     outcome: reading.incomplete === true ? "incomplete" : "completed",
     statusCode: response.status,
     error: "",
-    usage: missing ? estimatedUsage(askedOf(request), body) : booked,
-    estimated: missing,
+    ...figures,
     size: body.length,
     firstByteAt,
     io: io?.whole({ body, contentType: contentTypeOf(response) }),
@@ -55,18 +84,15 @@ export function wholeEnd(
 export function streamEnd(
   { response, pump }: Streamed,
   verdict: Verdict | null,
-  booked: Usage | null,
-  request: ClientRequest,
+  figures: Figures,
   { io, secrets }: { readonly io: IoRecording | null; readonly secrets: readonly string[] },
 ): AttemptEnd {
   const { tap } = pump.source;
-  const missing = tap.usage === null && tap.said !== undefined && isEstimated(request, tap.answerId);
   return {
     outcome: verdict?.class ?? (tap.incomplete ? "incomplete" : "completed"),
     statusCode: response.status,
     error: verdict === null ? "" : withoutSecrets(`${verdict.reason}: ${verdict.detail}`, secrets),
-    usage: missing && tap.said !== undefined ? estimatedStreamUsage(askedOf(request), tap.said) : booked,
-    estimated: missing,
+    ...figures,
     size: tap.size,
     firstByteAt: pump.firstByteAt,
     io: io?.streamed(contentTypeOf(response)),
@@ -92,14 +118,6 @@ export function failedEnd(
       ? io?.unanswered()
       : io?.whole({ body: answer.body, contentType: contentTypeOf(answer) }),
   };
-}
-
-/**
- * Models' own words can be estimated; what side routes answer with has other prices, or none. An answer that can be
- * asked for again tells its usage then.
- */
-function isEstimated({ operation, tie }: ClientRequest, answerId = ""): boolean {
-  return operation.main && answerId === "" && tie?.asksAgain !== true;
 }
 
 function askedOf({ body, call }: ClientRequest): unknown {

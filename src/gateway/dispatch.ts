@@ -11,7 +11,7 @@ import { eligible, type Need, whyNone } from "../failover/candidates.ts";
 import { classify } from "../failover/classify.ts";
 import { afterAttempt, emptyWalk, type FinalWord, type Pick, step, type Walk } from "../failover/decide.ts";
 import type { Verdict } from "../failover/verdict.ts";
-import { failedEnd, streamEnd, wholeEnd } from "./attempt_end.ts";
+import { failedEnd, type Figures, streamEnd, streamFigures, wholeEnd, wholeFigures } from "./attempt_end.ts";
 import { attempt, type AttemptResult, type PassableAnswer } from "./attempt.ts";
 import type { ClientRequest, Gateway } from "./client_request.ts";
 import { replyOrEarlyStream } from "./early_stream.ts";
@@ -229,10 +229,16 @@ class Dispatch {
     const { response, body, reading, firstByteAt } = result;
     this.#log.answered([body]);
     this.#settle(run, null, response.status, firstByteAt - run.startedAt);
-    const booked = this.#gateway.owners.book(this.#request, run.pick, reading);
-    this.#log.end(run.row, wholeEnd(result, booked, this.#request, run.io));
+    const figures = this.#book(run, reading.answerId, wholeFigures(result, this.#request));
+    this.#log.end(run.row, wholeEnd(result, figures, run.io));
     const headers = this.operatorHeaders(responseHeaders(response.headers), run.target);
     return wholeReply(body, response.status, headers, this.#gateway);
+  }
+
+  /** What the row gets of an answer's usage: that of a response which can be asked for again counts once. */
+  #book(run: Run, answerId: string | undefined, { usage, estimated }: Figures): Figures {
+    const facts = { usage, ...(answerId !== undefined && { answerId }) };
+    return { usage: this.#gateway.owners.book(this.#request, run.pick, facts), estimated };
   }
 
   #commitStream(result: Extract<AttemptResult, { type: "stream" }>, run: Run): Reply {
@@ -252,9 +258,9 @@ class Dispatch {
         this.#leave();
         const verdict = outcome.type === "success" ? null : classify(outcome, Date.now());
         this.#settle(run, verdict, response.status);
-        const booked = this.#gateway.owners.book(this.#request, run.pick, tap);
+        const figures = this.#book(run, tap.answerId, streamFigures(result, this.#request));
         const { io, target: { secrets } } = run;
-        this.#log.end(run.row, streamEnd(result, verdict, booked, this.#request, { io, secrets }));
+        this.#log.end(run.row, streamEnd(result, verdict, figures, { io, secrets }));
         this.#log.close();
       },
       this.#gateway,

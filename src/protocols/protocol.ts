@@ -20,6 +20,8 @@ export interface Inspection {
   readonly image: boolean;
   /** Session for sticky routing and the log; `""` when none. */
   readonly sessionId: string;
+  /** The answer is made after this call, which therefore says nothing of its usage. @default false */
+  readonly background?: boolean;
   /** The vendor's id of an earlier answer that the request builds on. Only the provider that made it has it. */
   readonly previousAnswerId?: string;
 }

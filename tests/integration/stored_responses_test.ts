@@ -84,6 +84,27 @@ Deno.test("what a response cost is booked once, however often it is fetched; in 
   ]);
 });
 
+Deno.test("what a client has left early is estimated, and not booked again when it is fetched", async () => {
+  const held = Promise.withResolvers<void>();
+  const [head, ...rest] = okResponseSse(Object.values(responseEvents("resp_e")));
+  assert.ok(head);
+  await using upstream = await ScriptedUpstream.start((request) =>
+    request.method === "GET"
+      ? okResponse({ id: "resp_e" })
+      : [head, ...rest.slice(0, 5), { until: held.promise }, ...rest.slice(5)]
+  );
+  await using gateway = await TestGateway.start();
+  await gateway.serveModel({ providers: [responsesProvider(upstream.url)] });
+  const running = await respond(gateway, { stream: true });
+  await running.body?.cancel();
+  const [left] = await gateway.logs(1);
+  held.resolve();
+  assert.equal(left?.UsageSource, "estimated");
+  assert.ok(Number(left?.total_tokens) > 0);
+  await statusOf(call(gateway, "GET", "/responses/resp_e"));
+  assert.equal((await gateway.logs(2)).at(-1)?.total_tokens, 0);
+});
+
 Deno.test("a response that nobody here made is 404 in OpenAI's shape, and nobody is asked", async () => {
   await using upstream = await ScriptedUpstream.start(keeper("resp"));
   await using gateway = await TestGateway.start();

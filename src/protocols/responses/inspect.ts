@@ -13,6 +13,7 @@ export function inspectResponses(body: JsonObject): Inspection {
     structuredOutput: asObject(asObject(body.text)?.format)?.type === "json_schema",
     image: asArray(body.input).some(holdsImage),
     sessionId: sessionOf(body),
+    ...(isOn(body.background) && { background: true }),
     ...(previous !== "" && { previousAnswerId: previous }),
   };
 }
