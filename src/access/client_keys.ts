@@ -14,7 +14,7 @@ import {
   type Permit,
   type RequestUse,
 } from "./key_limits.ts";
-import { hashKey } from "./key_text.ts";
+import { hashKey, keyHash } from "./key_text.ts";
 
 export type { KeyStanding, LimitRefusal, LimitStanding, Permit, RequestUse } from "./key_limits.ts";
 
@@ -117,9 +117,7 @@ export class ClientKeys {
       if (row.status !== true) continue;
       const found: FoundClientKey = { ok: true, key: new RowKey(row, own) };
       const expiresAtMs = expiryOf(row.expiresAt);
-      for (const hash of hashesOf(row)) {
-        addNew(entries, hash, { found, expiresAtMs, takenUntilMs: Infinity });
-      }
+      addNew(entries, keyHash(row).toLowerCase(), { found, expiresAtMs, takenUntilMs: Infinity });
       addNew(former, row.previousHash.toLowerCase(), {
         found,
         expiresAtMs,
@@ -146,7 +144,7 @@ export class ClientKeys {
     for (const each of recent) this.#limits.get(each.authKeyId)?.restoreRecent(each);
   }
 
-  /** Who sends this credential. Any text may be asked for; an unknown one costs one hash and one look-up. */
+  /** Who sends this credential. Any text may be asked for; an unknown one costs a hash or two and as many look-ups. */
   find(credential: string): FoundKey {
     if (credential === "" || credential.length > this.#longest) return UNKNOWN;
     const entry = this.#seen.get(credential) ?? this.#look(credential);
@@ -157,7 +155,9 @@ export class ClientKeys {
   }
 
   #look(credential: string): Entry | undefined {
-    const entry = this.#entries.get(hashKey(credential));
+    const typed = asTyped(credential);
+    const entry = this.#entries.get(hashKey(typed)) ??
+      (typed === credential ? undefined : this.#entries.get(hashKey(credential)));
     if (entry === undefined) return undefined;
     if (this.#seen.size >= MOST_SEEN) this.#seen.clear();
     this.#seen.set(credential, entry);
@@ -213,13 +213,12 @@ function addNew(entries: Map<string, Entry>, hash: string, entry: Entry): void {
 }
 
 /**
- * Hashes of what a client may send for the key. HTTP carries bytes and `Headers` reads each as one character, so a
- * stored text beyond ASCII looks different in a header than in its row.
+ * A credential as its owner types it. HTTP carries bytes and `Headers` reads each as one character, so a key beyond
+ * ASCII looks different in a header than in the hash that was made of it.
  */
-function hashesOf({ hash, key }: AuthKey): string[] {
-  if (hash !== "") return [hash.toLowerCase()];
-  if (key === "") return [];
-  return [hashKey(key), hashKey(Buffer.from(key).toString("latin1"))];
+function asTyped(credential: string): string {
+  const bytes = Buffer.from(credential, "latin1");
+  return bytes.toString("latin1") === credential ? bytes.toString() : credential;
 }
 
 /** The moment after which a key is expired. A text that is no time expires at once: better shut than open. */

@@ -28,23 +28,35 @@ export function isSameOrigin(origin: string, scheme: string, host: string): bool
   return called !== null && URL.canParse(origin) && new URL(origin).origin === called.origin;
 }
 
-/** Refuses, with 403, requests that a foreign web page caused. For use when no admin token is set. */
+/** What makes a request look like one that a foreign web page has caused. */
+export interface ForeignCall {
+  readonly code: "host_not_allowed" | "origin_not_allowed";
+  readonly message: string;
+}
+
+/** What is foreign about a request; `null` = it comes from a program on this machine, or from the gateway's own page. */
+export function foreignCall(request: Request): ForeignCall | null {
+  const { protocol, host: called } = new URL(request.url);
+  const host = request.headers.get("host") ?? called;
+  if (!isLoopbackHost(host)) {
+    return {
+      code: "host_not_allowed",
+      message: "Host is not a loopback name; call 127.0.0.1 or localhost, or set TOKEN to use other names",
+    };
+  }
+  const origin = request.headers.get("origin");
+  if (origin === null || isSameOrigin(origin, protocol, host)) return null;
+  return {
+    code: "origin_not_allowed",
+    message: "Origin is foreign; set TOKEN to let other web pages use this gateway",
+  };
+}
+
+/** Refuses, with 403, requests that a foreign web page may have caused. For use when no admin token is set. */
 export function requireLoopbackHost(refuse: RefuseAccess = refuseAccess): MiddlewareHandler {
   return async function hostGuard(c: Context, next): Promise<Response | void> {
-    const url = new URL(c.req.url);
-    const host = c.req.header("host") ?? url.host;
-    if (!isLoopbackHost(host)) {
-      return refuse(
-        c,
-        403,
-        "Host is not a loopback name; call 127.0.0.1 or localhost, or set TOKEN to use other names",
-      );
-    }
-    const origin = c.req.header("origin");
-    if (origin !== undefined && !isSameOrigin(origin, url.protocol, host)) {
-      return refuse(c, 403, "Origin is foreign; set TOKEN to let other web pages use this gateway");
-    }
-    return await next();
+    const foreign = foreignCall(c.req.raw);
+    return foreign === null ? await next() : refuse(c, 403, foreign.message);
   };
 }
 

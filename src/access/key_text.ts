@@ -1,5 +1,6 @@
 /** The texts of keys: how they are made, what is kept of them and what is shown. @module */
 import { createHash } from "node:crypto";
+import type { AuthKey } from "../store/auth_keys.ts";
 import { mask } from "./secrets.ts";
 
 /** What every key of a client begins with. */
@@ -36,6 +37,11 @@ export function newSecretText(prefix: string, length: number): string {
 /** SHA-256 in hex. It needs no salt and no slow hash: a secret this long cannot be found by trying. */
 export function hashKey(text: string): string {
   return createHash("sha256").update(text).digest("hex");
+}
+
+/** The hash of a stored key, also of one that an old program has stored plain; `""` = there is none. */
+export function keyHash({ hash, key }: Pick<AuthKey, "hash" | "key">): string {
+  return hash === "" && key !== "" ? hashKey(key) : hash;
 }
 
 /**

@@ -5,19 +5,14 @@
  *
  * @module
  */
+import { parseJsonObject } from "./json_text.ts";
 import { isMask, isSecretName } from "./secrets.ts";
 
-/** A config without the members that only masks stand in. A text without any stays as it is. */
+/** A config without the members that only masks stand in. A text without any, or that is no config, stays as it is. */
 export function withoutMaskedMembers(text: string): string {
-  if (!text.includes("***")) return text;
-  try {
-    const value: unknown = JSON.parse(text);
-    const left = without(value, false);
-    return left.changed ? JSON.stringify(left.value) : text;
-  } catch (error) {
-    if (error instanceof SyntaxError) return text;
-    throw error;
-  }
+  if (!text.includes("***") || parseJsonObject(text) === null) return text;
+  const left = without(JSON.parse(text), false);
+  return left.changed ? JSON.stringify(left.value) : text;
 }
 
 /** A URL without the credentials that only masks stand in. */
@@ -25,10 +20,10 @@ export function urlWithoutMasks(text: string): string {
   if (!text.includes("***")) return text;
   return text
     .replace(/^(\s*[a-z][a-z0-9+.-]*:\/\/)?[^/?#\s]*\*{3,4}@/i, "$1")
-    .replace(/([?&])[^=&#]+=([^&#]*)/g, (whole, mark, value) => isMask(value) ? mark : whole)
+    .replace(/([?&])[^?=&#]+=([^&#]*)/g, (whole, mark, value) => isMask(value) ? mark : whole)
     .replace(/\?&+/, "?")
     .replace(/&{2,}/g, "&")
-    .replace(/[?&]+(?=#|$)/, "");
+    .replace(/(?<![?&])[?&]+(?=#|$)/, "");
 }
 
 /** `value` undefined = nothing is left. */

@@ -10,7 +10,8 @@ interface UrlParts {
   readonly rest: string;
 }
 
-const QUERY_PARAMETER = /([?&])([^=&#]+)=([^&#]*)/g;
+/** A parameter. No name holds a `?`: a long row of them would otherwise be read again from each. */
+const QUERY_PARAMETER = /([?&])([^?=&#]+)=([^&#]*)/g;
 
 /** Shows a URL without its secrets; any other text is returned as it is. */
 export function maskUrl(text: string): string {

@@ -1,7 +1,7 @@
 /** The whole configuration as the audit log compares it, for changes that may touch any of it. @module */
 import type { HealthService } from "../health/service.ts";
 import type { Store } from "../store/store.ts";
-import { auditedAssociation, auditedProvider, auditedSetting } from "./audit_rows.ts";
+import { auditedAssociation, auditedAuthKey, auditedProvider, auditedSetting } from "./audit_rows.ts";
 import type { AuditedRow } from "./audit_trail.ts";
 import { shownSetting } from "./configs.ts";
 import { configRow } from "./health_config.ts";
@@ -11,7 +11,7 @@ import { auditedModel } from "./models.ts";
 export async function configurationRows(
   { store, health }: { readonly store: Store; readonly health: HealthService },
 ): Promise<AuditedRow[]> {
-  const { providers, models, associations } = await store.routing();
+  const { providers, models, associations, authKeys = [] } = await store.routing();
   const settings = (await store.configs.list())
     .map(({ key, value }) => auditedSetting(key, value, shownSetting(key, value)))
     .filter((row) => row !== null);
@@ -19,6 +19,7 @@ export async function configurationRows(
     ...ofKind("provider", providers.map(auditedProvider)),
     ...ofKind("model", models.map(auditedModel)),
     ...ofKind("association", associations.map(auditedAssociation)),
+    ...ofKind("auth_key", authKeys.map(auditedAuthKey)),
     ...ofKind("setting", settings),
     { id: "health_config", name: "", shown: configRow(health.config) },
   ];

@@ -1,12 +1,15 @@
-/** Providers, associations and settings as the audit log compares them. @module */
+/** Providers, associations, auth keys and settings as the audit log compares them. @module */
 import { configSecrets } from "../access/config_secrets.ts";
 import { maskHeaders } from "../access/header_secrets.ts";
+import { keyHash } from "../access/key_text.ts";
 import { urlSecrets } from "../access/url_secrets.ts";
 import type { Association } from "../store/associations.ts";
+import type { AuthKey } from "../store/auth_keys.ts";
 import type { Provider } from "../store/providers.ts";
 import type { Store } from "../store/store.ts";
 import { associationRow } from "./association_fields.ts";
 import type { Audit, AuditedRow } from "./audit_trail.ts";
+import { lastingAuthKeyRow } from "./auth_key_fields.ts";
 import { providerRow } from "./provider_fields.ts";
 
 /** The audit of something that is done to one provider. */
@@ -37,6 +40,20 @@ export function associationAudit(
   };
 }
 
+/** The audit of something that is done to one auth key. */
+export function authKeyAudit(
+  action: `auth_key.${string}`,
+  { authKeys }: Pick<Store, "authKeys">,
+): Audit {
+  return {
+    action,
+    row: async (id) => {
+      const key = await authKeys.get(id);
+      return key && auditedAuthKey(key);
+    },
+  };
+}
+
 /** A provider as the audit log compares it. */
 export function auditedProvider(provider: Provider): AuditedRow {
   return {
@@ -63,6 +80,16 @@ export function auditedAssociation(association: Association): AuditedRow {
       CustomerHeaders: Object.entries(headers).filter(([name, value]) => masked[name] !== value)
         .map(([, value]) => value),
     },
+  };
+}
+
+/** An auth key as the audit log compares it. What it was used for meanwhile is no change. */
+export function auditedAuthKey(key: AuthKey): AuditedRow {
+  return {
+    id: String(key.id),
+    name: key.name,
+    shown: { ...lastingAuthKeyRow(key), BudgetBaseline: key.budgetBaseline },
+    secrets: { Key: [keyHash(key)] },
   };
 }
 

@@ -24,8 +24,11 @@ export interface Audit {
   readonly row?: (id: number, c: Context) => Promise<AuditedRow | null> | AuditedRow | null;
   /** In place of `row` where many things change at once: reads all of them, each with its `id`. */
   readonly rows?: (c: Context) => Promise<readonly AuditedRow[]>;
-  /** What else is worth knowing, from the answer's `data`. With it a row is left even if nothing differs. */
-  readonly note?: (data: Answered, c: Context) => AuditChanges | Promise<AuditChanges>;
+  /**
+   * What else is worth knowing, from the answer's `data`; `null` = nothing is. With it a row is left even if nothing
+   * differs.
+   */
+  readonly note?: (data: Answered, c: Context) => AuditChanges | null | Promise<AuditChanges | null>;
 }
 
 /** What {@linkcode AuditTrail} works with. */
@@ -104,8 +107,8 @@ export class AuditTrail {
     try {
       const data = answer instanceof Response ? await dataOf(answer) : asRecord(answer);
       const found = await find(data);
-      const changes = { ...found.changes, ...await note?.(data, c) };
-      if (note === undefined && Object.keys(changes).length === 0) return;
+      const noted = await note?.(data, c) ?? null;
+      if (noted === null && Object.keys(found.changes).length === 0) return;
       await this.#options.audit.add({
         atMs: this.#options.now(),
         actor: callerOf(c).name,
@@ -114,7 +117,7 @@ export class AuditTrail {
         resource: action.slice(0, action.indexOf(".")),
         resourceId: found.id,
         resourceName: found.name,
-        changes,
+        changes: { ...found.changes, ...noted },
       });
     } catch (error) {
       this.#log.error("A change could not be recorded in the audit log: {action} by {actor} at {path}", {

@@ -136,6 +136,14 @@ export function authKeyRow(key: AuthKey, spent: Spent, nowMs: number): z.output<
   };
 }
 
+/** A key's row without what it has been used for: what lasts. */
+export function lastingAuthKeyRow(key: AuthKey) {
+  const { Spent: _, UsageCount: __, LastUsedAt: ___, ...lasting } = authKeyRow(key, NOTHING_SPENT, 0);
+  return lasting;
+}
+
+const NOTHING_SPENT: Spent = { day: 0, month: 0, total: 0 };
+
 /** The fields of a new key. @throws {Fault} */
 export function newAuthKeyFields(sent: Fields): AuthKeyFields {
   const valid = validFields(authKeyCreate, sent);

@@ -3,6 +3,7 @@ import { CostSum } from "../access/budget_costs.ts";
 import { Days } from "../accounting/days.ts";
 import type { AuthKey, BudgetBaseline, Costs, KeySpending } from "../store/auth_keys.ts";
 import type { AdminContext } from "./context.ts";
+import { withoutNoise } from "./usage_row.ts";
 
 /** What counts against the budgets of a key, in the budgets' currency. */
 export interface Spent {
@@ -62,9 +63,4 @@ function spentOf(
     month: sum("month", baseline?.date.slice(0, 7) === today.slice(0, 7) ? baseline.month : null),
     total: sum("total", baseline?.total ?? null),
   };
-}
-
-/** Sums of binary fractions end in digits that nobody has paid; a ten-millionth of a cent is kept. */
-function withoutNoise(cost: number): number {
-  return Math.round(cost * 1e9) / 1e9;
 }

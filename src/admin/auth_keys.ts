@@ -7,10 +7,10 @@
  */
 import type { Context } from "@hono/hono";
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
-import { hashKey, keyMask, newAuthKey } from "../access/key_text.ts";
+import { hashKey, keyHash, keyMask, newAuthKey } from "../access/key_text.ts";
 import type { AuthKey } from "../store/auth_keys.ts";
 import { MissingReference, NameTaken, type Store } from "../store/store.ts";
-import type { Audit } from "./audit_trail.ts";
+import { authKeyAudit } from "./audit_rows.ts";
 import {
   authKeyCreate,
   authKeyNames,
@@ -122,7 +122,7 @@ function createRoute(app: OpenAPIHono, tools: Tools): void {
     path: "/auth-keys",
     tag,
     summary: "Make an auth key; it is shown in this answer only",
-    audit: keyAudit("auth_key.create", tools),
+    audit: authKeyAudit("auth_key.create", tools.store),
     body: authKeyCreate,
     data: authKeySchema,
     faults: [409, 422],
@@ -143,7 +143,7 @@ function changeRoutes(app: OpenAPIHono, tools: Tools): void {
     tag,
     summary:
       "Change an auth key; a field left out keeps its value, but for expires_at (never) and io_log (off)",
-    audit: keyAudit("auth_key.update", tools),
+    audit: authKeyAudit("auth_key.update", tools.store),
     body: authKeyUpdate,
     data: authKeySchema,
     faults: [404, 409, 422],
@@ -165,7 +165,7 @@ function changeRoutes(app: OpenAPIHono, tools: Tools): void {
     path: "/auth-keys/{id}",
     tag,
     summary: "Delete an auth key",
-    audit: keyAudit("auth_key.delete", tools),
+    audit: authKeyAudit("auth_key.delete", tools.store),
     data: z.object({ id: z.int() }),
     faults: [404],
   }, async (c) => {
@@ -183,7 +183,7 @@ function switchRoute(app: OpenAPIHono, tools: Tools): void {
     path: "/auth-keys/{id}/status",
     tag,
     summary: "Switch an auth key on or off; without a body, the other way than it is",
-    audit: keyAudit("auth_key.switch", tools),
+    audit: authKeyAudit("auth_key.switch", tools.store),
     body: switchSchema,
     data: authKeySchema,
     faults: [404],
@@ -205,7 +205,7 @@ function rotateRoute(app: OpenAPIHono, tools: Tools): void {
     path: "/auth-keys/{id}/rotate",
     tag,
     summary: "Put a new key in the place of a key; it is shown in this answer only",
-    audit: keyAudit("auth_key.rotate", tools),
+    audit: authKeyAudit("auth_key.rotate", tools.store),
     body: rotateBody,
     data: authKeySchema,
     faults: [404],
@@ -215,7 +215,7 @@ function rotateRoute(app: OpenAPIHono, tools: Tools): void {
     const key = newAuthKey();
     const rotated = await writes.run(async () => {
       const stored = found(await store.authKeys.get(id));
-      const previousHash = hours === 0 ? "" : currentHash(stored);
+      const previousHash = hours === 0 ? "" : keyHash(stored);
       const previousUntilMs = previousHash === "" ? 0 : Math.round(now() + hours * HOUR_MS);
       const secret = { hash: hashKey(key), mask: keyMask(key), previousHash, previousUntilMs };
       return found(await store.authKeys.rotate(id, secret));
@@ -231,7 +231,7 @@ function resetRoute(app: OpenAPIHono, tools: Tools): void {
     path: "/auth-keys/{id}/reset-budget",
     tag,
     summary: "Begin the budgets of an auth key anew: what it has spent so far no longer counts",
-    audit: keyAudit("auth_key.reset_budget", tools),
+    audit: authKeyAudit("auth_key.reset_budget", tools.store),
     body: emptyBody,
     data: authKeySchema,
     faults: [404],
@@ -251,20 +251,6 @@ async function shown(key: AuthKey, { book, now }: Pick<Tools, "book" | "now">) {
   return authKeyRow(key, spent(key), now());
 }
 
-/** The audit of something that is done to one key. What it was used for meanwhile is no change. */
-function keyAudit(action: `auth_key.${string}`, { store, now }: Tools): Audit {
-  return {
-    action,
-    row: async (id) => {
-      const key = await store.authKeys.get(id);
-      if (key === null) return null;
-      const row = authKeyRow(key, { day: 0, month: 0, total: 0 }, now());
-      const { Spent: _s, UsageCount: _u, LastUsedAt: _l, ...lasting } = row;
-      return { name: key.name, shown: { ...lasting, BudgetBaseline: key.budgetBaseline } };
-    },
-  };
-}
-
 function filterOf(query: z.output<typeof listQuery>): Parameters<Store["authKeys"]["page"]>[0] {
   return {
     ...(query.search === undefined ? {} : { search: query.search }),
@@ -272,11 +258,6 @@ function filterOf(query: z.output<typeof listQuery>): Parameters<Store["authKeys
     ...(query.allow_all === undefined ? {} : { allowAll: query.allow_all === "true" }),
     ...(query.tag === undefined ? {} : { tag: query.tag }),
   };
-}
-
-/** The hash of the key in force, also of one that an old program has stored plain; `""` = there is none. */
-function currentHash({ hash, key }: AuthKey): string {
-  return hash === "" && key !== "" ? hashKey(key) : hash;
 }
 
 /** The fields of a body that need not be there. */

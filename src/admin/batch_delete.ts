@@ -68,7 +68,7 @@ function batchDelete(
   }, async (c) => {
     const { ids } = validFields(deleteBody, await readFields(c, deleteNames));
     const deleted = await writes.run(() => store[resource].remove(ids));
-    const missing = [...new Set(ids)].filter((id) => !deleted.includes(id));
+    const missing = [...new Set(ids).difference(new Set(deleted))];
     // As of a single deletion; only where something was deleted are the others a mere remark.
     if (deleted.length === 0) throw new Fault(404, `${noun} not found: ${missing.slice(0, 20).join(", ")}`);
     return success(c, { deleted_count: deleted.length, deleted_ids: deleted, missing_ids: missing });

@@ -6,13 +6,16 @@ import type { SealedText } from "../access/sealed_text.ts";
 export const PASSPHRASE_HEADER = "x-llmio-passphrase";
 
 /** The secrets of a document, by the ids that its rows have and by the names of its settings. */
-export interface DocumentSecrets {
-  readonly providers: Readonly<Record<string, { Config: string; Console: string; Proxy: string }>>;
-  readonly model_providers: Readonly<Record<string, Record<string, string>>>;
-  readonly configs: Readonly<Record<string, string>>;
+export const documentSecrets = z.object({
+  providers: z.record(z.string(), z.object({ Config: z.string(), Console: z.string(), Proxy: z.string() })),
+  model_providers: z.record(z.string(), z.record(z.string(), z.string())),
+  configs: z.record(z.string(), z.string()),
   /** Of a key only its hash is known, which is enough to go on taking it. */
-  readonly auth_keys: Readonly<Record<string, { Hash: string; Key: string }>>;
-}
+  auth_keys: z.record(z.string(), z.object({ Hash: z.string(), Key: z.string() })),
+});
+
+/** Such secrets, read. */
+export type DocumentSecrets = z.output<typeof documentSecrets>;
 
 /** Its version, which is the fork's: its importer reads the three arrays that it knows. */
 export const DOCUMENT_VERSION = "1.0";

@@ -2,15 +2,16 @@
 import type { Context } from "@hono/hono";
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { callerOf } from "../access/admin_tokens.ts";
-import { hashKey } from "../access/key_text.ts";
+import { keyHash } from "../access/key_text.ts";
 import { sealText } from "../access/sealed_text.ts";
 import { Days } from "../accounting/days.ts";
 import type { HealthService } from "../health/service.ts";
+import type { AuditChanges } from "../store/audit.ts";
 import type { AuthKey } from "../store/auth_keys.ts";
 import type { Config } from "../store/configs.ts";
 import type { RoutingRows } from "../store/store.ts";
 import { associationRow } from "./association_fields.ts";
-import { authKeyRow } from "./auth_key_fields.ts";
+import { lastingAuthKeyRow } from "./auth_key_fields.ts";
 import { DOCUMENT_VERSION, type DocumentSecrets, PASSPHRASE_HEADER } from "./config_document.ts";
 import { shownSetting } from "./configs.ts";
 import type { AdminContext } from "./context.ts";
@@ -18,6 +19,7 @@ import { Fault } from "./envelope.ts";
 import { configRow } from "./health_config.ts";
 import { modelRow } from "./models.ts";
 import { providerRow } from "./provider_fields.ts";
+import { validQuery } from "./query.ts";
 import { route } from "./route.ts";
 
 /** A shorter passphrase is found by trying. */
@@ -46,6 +48,7 @@ export function configExportRoutes(
     query: exportQuery,
     media: ["application/json"],
     faults: [403],
+    audit: { action: "config.export", note: auditNote },
   }, async (c, { secrets }) => {
     if (secrets !== "none" && callerOf(c).scope !== "write") {
       throw new Fault(403, "This token may only read, and secrets are more than that; leave ?secrets= out");
@@ -69,6 +72,12 @@ export function configExportRoutes(
       "Content-Disposition": `attachment; filename="llmio_config_${stamp}.json"`,
     });
   });
+}
+
+/** How the secrets have left; without them, an export is a read like any other. */
+function auditNote(_: unknown, c: Context): AuditChanges | null {
+  const { secrets } = validQuery(c, exportQuery);
+  return secrets === "none" ? null : { secrets: [null, secrets] };
 }
 
 /** The passphrase that a request brings. @throws {Fault} when there is none, or one that is too short */
@@ -103,11 +112,7 @@ function shownParts({ rows, configs, health }: Content) {
 
 /** What has been spent stays where it was spent. */
 function authKeyShown(key: AuthKey) {
-  const { Spent: _, PreviousUntil: __, UsageCount: ___, LastUsedAt: ____, ...row } = authKeyRow(
-    key,
-    { day: 0, month: 0, total: 0 },
-    0,
-  );
+  const { PreviousUntil: _, ...row } = lastingAuthKeyRow(key);
   return row;
 }
 
@@ -135,7 +140,7 @@ function secretsIn({ rows, configs }: Content): DocumentSecrets {
     model_providers: Object.fromEntries(rows.associations.map((row) => [row.id, row.customerHeaders ?? {}])),
     configs: Object.fromEntries(configs.map(({ key, value }) => [key, value])),
     auth_keys: Object.fromEntries(
-      (rows.authKeys ?? []).map((key) => [key.id, { Hash: key.hash || hashKey(key.key), Key: key.mask }]),
+      (rows.authKeys ?? []).map((key) => [key.id, { Hash: keyHash(key), Key: key.mask }]),
     ),
   };
 }

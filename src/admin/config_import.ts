@@ -8,6 +8,7 @@ import {
   type ConfigDocument,
   configDocument,
   type DocumentSecrets,
+  documentSecrets,
   PASSPHRASE_HEADER,
 } from "./config_document.ts";
 import type { AdminContext } from "./context.ts";
@@ -138,10 +139,24 @@ async function openSecrets(
     throw new Fault(
       400,
       `The document's secrets are encrypted: send their passphrase in the header ${PASSPHRASE_HEADER}, ` +
-        "or import without them with ?secrets=none",
+        'or leave them aside by giving the parameter "secrets" the value "none"',
     );
   }
   const text = await openText(sealed, passphrase);
   if (text === null) throw new Fault(422, "The passphrase does not open the document's secrets");
-  return JSON.parse(text);
+  const opened = documentSecrets.safeParse(parsed(text));
+  if (opened.success) return opened.data;
+  throw new Fault(
+    422,
+    "The passphrase opens the document's secrets, but they are not in a form that is known here",
+  );
+}
+
+/** A JSON value; `undefined` when the text is none. */
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }

@@ -23,7 +23,7 @@ const RESERVED: Readonly<Record<string, string>> = {
   "batch-import": "POST",
 };
 
-const valueSchema = z.string(must("a string that holds JSON")).min(1, "must not be empty")
+const valueSchema = z.string(must("a string that holds JSON"))
   .max(100_000, "must not be longer than 100000 characters")
   .refine((text) => text.isWellFormed() && !text.includes("\0"), "must be well-formed Unicode without NUL")
   .openapi({
@@ -32,7 +32,10 @@ const valueSchema = z.string(must("a string that holds JSON")).min(1, "must not 
     example: '{"base_url":"https://api.anthropic.com/v1","api_key":"sk-…","version":"2023-06-01"}',
   });
 
-const configUpdate = z.strictObject({ value: valueSchema }).openapi("SettingUpdate");
+const configUpdate = z.strictObject({ value: valueSchema.min(1, "must not be empty") }).openapi(
+  "SettingUpdate",
+);
+const storable = z.object({ value: valueSchema });
 /** The key stands in the path; in a row that is sent back it stands in the body too. */
 const configNames = fieldNames(configUpdate, {}, ["key"]);
 const configSchema = z.object({ key: z.string(), value: z.string() }).openapi("Setting");
@@ -90,6 +93,11 @@ function settingKey(c: Context): string {
 /** Whether a name is a path of its own and therefore no setting. */
 export function isReserved(key: string): boolean {
   return Object.hasOwn(RESERVED, key);
+}
+
+/** Whether a text can be kept as it is. One that is empty may come from another gateway. @throws {Fault} */
+export function mustBeStorable(value: string): void {
+  validFields(storable, new Map([["value", value]]));
 }
 
 /** Any object may hold a secret; texts of other kinds are not ours. */

@@ -125,7 +125,11 @@ function eventStream(
       if (done) controller.close();
       else controller.enqueue(encoder.encode(eventText(value)));
     },
-    cancel: () => abort.abort(CLIENT_GONE),
+    async cancel() {
+      abort.abort(CLIENT_GONE);
+      // Waiting for its next turn it holds a stream, which nobody else would let go.
+      await events.return(null);
+    },
   });
 }
 

@@ -6,6 +6,7 @@ import { isMask, isSecretName } from "../access/secrets.ts";
 import { mergeUrl } from "../access/url_secrets.ts";
 import { CLEANUP_POLICY, readCleanupPolicy } from "../accounting/cleanup_policy.ts";
 import { DEFAULT_HEALTH_CONFIG } from "../health/state.ts";
+import { asString, scalarText } from "../protocols/json_access.ts";
 import { isProviderType, parseProviderConfig } from "../protocols/provider_config.ts";
 import type { UpstreamPolicy } from "../access/upstream_policy.ts";
 import type { Config } from "../store/configs.ts";
@@ -16,12 +17,18 @@ import { authKeyNames, newAuthKeyFields } from "./auth_key_fields.ts";
 import { associationCreate, associationNames, newAssociation } from "./association_fields.ts";
 import { type Fields, rowFields, validFields } from "./body.ts";
 import type { ConfigDocument, DocumentSecrets } from "./config_document.ts";
-import { isReserved, mergedSetting } from "./configs.ts";
+import { isReserved, mergedSetting, mustBeStorable } from "./configs.ts";
 import { Fault } from "./envelope.ts";
 import { changeOf, configNames, configUpdate } from "./health_config.ts";
 import type { ImportPlan } from "./import_plan.ts";
 import { mergedModel, modelCreate, modelNames, NEW_MODEL, STRATEGIES } from "./models.ts";
-import { mergedProvider, NEW_PROVIDER, providerCreate, providerNames } from "./provider_fields.ts";
+import {
+  CONFIG_LIMIT,
+  mergedProvider,
+  NEW_PROVIDER,
+  providerCreate,
+  providerNames,
+} from "./provider_fields.ts";
 
 /** So many faults are told at once. */
 const TOLD_FAULTS = 20;
@@ -33,8 +40,8 @@ export class DocumentReader {
   readonly notes: string[] = [];
   readonly #faults: string[] = [];
   /** Names of the document's rows by their ids there. */
-  readonly #providerNames = new Map<unknown, string>();
-  readonly #modelNames = new Map<unknown, string>();
+  readonly #providerNames = new Map<string, string>();
+  readonly #modelNames = new Map<string, string>();
 
   /** @param secrets What the document's masks stand for; `null` = it does not say. */
   constructor(
@@ -81,10 +88,10 @@ export class DocumentReader {
   #provider(row: object): void {
     const fields = new Map(rowFields(row, providerNames));
     const name = nameIn(fields);
-    const key = memberOf(row, "ID");
-    this.#providerNames.set(key, name);
+    const id = idOf(row);
+    if (id !== "") this.#providerNames.set(id, name);
     this.plan.addProvider(name, (stored) => {
-      const base = { ...(stored ?? NEW_PROVIDER), ...this.#sealedProvider(key) };
+      const base = { ...(stored ?? NEW_PROVIDER), ...this.#sealedProvider(id) };
       const hadMasks = restoreProvider(fields, base);
       if (fields.get("enabled") === null) fields.delete("enabled");
       const sent = validFields(providerCreate, fields);
@@ -94,8 +101,8 @@ export class DocumentReader {
     });
   }
 
-  #sealedProvider(id: unknown): Partial<ProviderFields> {
-    const sealed = this.secrets?.providers[String(id)];
+  #sealedProvider(id: string): Partial<ProviderFields> {
+    const sealed = ofRow(this.secrets?.providers, id);
     return sealed === undefined
       ? {}
       : { config: sealed.Config, console: sealed.Console, proxy: sealed.Proxy };
@@ -104,7 +111,8 @@ export class DocumentReader {
   #model(row: object): void {
     const fields = new Map(rowFields(row, modelNames));
     const name = nameIn(fields);
-    this.#modelNames.set(memberOf(row, "ID"), name);
+    const id = idOf(row);
+    if (id !== "") this.#modelNames.set(id, name);
     this.plan.addModel(name, (stored) => {
       // Older programs store what they route by as something else: no attempts as one, strange strategies as lottery.
       if (fields.get("max_retry") === 0) fields.set("max_retry", 1);
@@ -126,22 +134,24 @@ export class DocumentReader {
 
   #association(row: object): void {
     const fields = new Map(rowFields(row, associationNames));
-    const model = this.plan.modelNamed(this.#modelNames.get(fields.get("model_id")) ?? "");
-    const provider = this.plan.providerNamed(this.#providerNames.get(fields.get("provider_id")) ?? "");
-    const providerModel = fields.get("provider_name");
+    const model = this.plan.modelNamed(this.#modelNames.get(scalarText(fields.get("model_id"))) ?? "");
+    const provider = this.plan.providerNamed(
+      this.#providerNames.get(scalarText(fields.get("provider_id"))) ?? "",
+    );
+    const providerModel = scalarText(fields.get("provider_name")).trim();
     if (model === null || provider === null) {
       this.plan.counts.associations.skipped++;
       this.notes.push(
-        `The association with ${String(providerModel).slice(0, 100)} was skipped: one of its ends is unknown`,
+        `The association with ${providerModel.slice(0, 100)} was skipped: one of its ends is unknown`,
       );
       return;
     }
     // Filled in when the rows are written.
     fields.set("model_id", 1).set("provider_id", 1);
     if (fields.get("status") === null) fields.delete("status");
-    const sealed = this.secrets?.model_providers[String(memberOf(row, "ID"))];
-    this.plan.addAssociation({ model, provider }, String(providerModel).trim(), (stored) => {
-      this.#restoreHeaders(fields, sealed ?? stored?.customerHeaders ?? {}, String(providerModel));
+    const sealed = ofRow(this.secrets?.model_providers, idOf(row));
+    this.plan.addAssociation({ model, provider }, providerModel, (stored) => {
+      this.#restoreHeaders(fields, sealed ?? stored?.customerHeaders ?? {}, providerModel);
       const sent = validFields(associationCreate, fields);
       const { modelId: _, providerId: __, ...rest } = newAssociation(sent);
       return { fields: rest, enabled: sent.status };
@@ -168,14 +178,14 @@ export class DocumentReader {
   #authKey(row: object): void {
     const fields = new Map(rowFields(row, authKeyNames));
     const name = nameIn(fields);
-    const sealed = this.secrets?.auth_keys?.[String(memberOf(row, "ID"))];
-    const hash = sealed?.Hash ?? memberOf(row, "Hash");
+    const sealed = ofRow(this.secrets?.auth_keys, idOf(row));
+    const hash = sealed?.Hash ?? asString(memberOf(row, "Hash"));
     // With older programs no switch at all is off.
     for (const flag of ["status", "allow_all"]) if (fields.get(flag) === null) fields.set(flag, false);
     this.plan.addAuthKey(name, (stored) => {
       const { providers, ...rest } = newAuthKeyFields(fields);
       const known = providers?.flatMap((id) =>
-        this.plan.providerNamed(this.#providerNames.get(id) ?? "") ?? []
+        this.plan.providerNamed(this.#providerNames.get(String(id)) ?? "") ?? []
       );
       if (known?.length === 0) {
         this.notes.push(
@@ -183,12 +193,19 @@ export class DocumentReader {
         );
         return null;
       }
-      if (stored === null && (typeof hash !== "string" || !/^[0-9a-f]{64}$/.test(hash))) {
+      if (stored === null && !/^[0-9a-f]{64}$/.test(hash)) {
         this.notes.push(`The auth key ${name} did not come along: make a new one`);
         return null;
       }
-      const mask = String(memberOf(row, "Key") ?? "");
-      return { fields: rest, providers: known ?? null, secret: { hash: String(hash), mask } };
+      if (stored === null && !this.plan.takeHash(hash)) {
+        this.notes.push(`The auth key ${name} was skipped: the same key is there under another name`);
+        return null;
+      }
+      return {
+        fields: rest,
+        providers: known ?? null,
+        secret: { hash, mask: asString(memberOf(row, "Key")) },
+      };
     });
   }
 
@@ -196,7 +213,8 @@ export class DocumentReader {
     if (isReserved(key)) throw new Fault(400, "no setting can have this name");
     const before = this.settings.find((each) => each.key === key)?.value ?? "";
     this.plan.addConfig(key, isSetting(key, before), () => {
-      const known = this.secrets?.configs[key] ?? before;
+      mustBeStorable(value);
+      const known = ofRow(this.secrets?.configs, key) ?? before;
       const fits = mergeConfig(known, value).ok;
       const text = fits ? value : withoutMaskedMembers(value);
       if (text !== value && before === "") {
@@ -230,7 +248,8 @@ const UNSET_HEALTH: CompleteHealthConfig = { ...DEFAULT_HEALTH_CONFIG, skipIfRec
 function restoreProvider(fields: Map<string, unknown>, base: ProviderFields): boolean {
   let dropped = false;
   const config = fields.get("config");
-  if (typeof config === "string") {
+  // A longer one is refused when it is validated, and nobody has to read it before that.
+  if (typeof config === "string" && config.length <= CONFIG_LIMIT) {
     const own = unredacted(config);
     const fits = own === maskConfig(base.config) || mergeConfig(base.config, own).ok;
     const kept = fits ? own : withoutMaskedMembers(own);
@@ -275,4 +294,14 @@ function nameIn(fields: Fields): string {
 
 function memberOf(row: object, name: string): unknown {
   return (row as Record<string, unknown>)[name];
+}
+
+/** The id that a row has in its document; `""` = none that is one. */
+function idOf(row: object): string {
+  return scalarText(memberOf(row, "ID"));
+}
+
+/** What a document's secrets hold of a row, and nothing that every object has. */
+function ofRow<Value>(secrets: Readonly<Record<string, Value>> | undefined, id: string): Value | undefined {
+  return secrets !== undefined && Object.hasOwn(secrets, id) ? secrets[id] : undefined;
 }

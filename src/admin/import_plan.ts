@@ -1,4 +1,5 @@
 /** Gathers what an import will write, beside what is stored. Whatever was gathered is written at once. @module */
+import { keyHash } from "../access/key_text.ts";
 import type { Association, AssociationFields } from "../store/associations.ts";
 import type {
   AssociationWrite,
@@ -42,6 +43,8 @@ export class ImportPlan {
   readonly #providerRefs = new Map<string, RowReference>();
   readonly #modelRefs = new Map<string, RowReference>();
   readonly #authKeyNames = new Set<string>();
+  /** Hashes of the keys that are stored or to be written. */
+  readonly #hashes: Set<string>;
   /** Stored associations that no imported one has met yet, by their ends and upstream model. */
   readonly #unmet: Map<string, Association[]>;
   readonly counts = {
@@ -56,6 +59,7 @@ export class ImportPlan {
     // Of two rows with one name, which only old programs made, the older one counts; rows come newest first.
     for (const { name, id } of stored.providers) this.#providerRefs.set(name, { id });
     for (const { name, id } of stored.models) this.#modelRefs.set(name, { id });
+    this.#hashes = new Set(stored.authKeys?.map(keyHash));
     this.#unmet = Map.groupBy(
       stored.associations,
       (row) => tripleOf({ model: { id: row.modelId }, provider: { id: row.providerId } }, row.providerModel),
@@ -144,6 +148,13 @@ export class ImportPlan {
     const write = wanted === "skipped" ? null : make(stored);
     if (write !== null) this.#authKeys.push({ id: stored?.id ?? null, ...write });
     this.counts.auth_keys[write === null ? "skipped" : wanted]++;
+  }
+
+  /** Takes the hash of a new key. @returns whether it was free: one key under two names would have the rights of either */
+  takeHash(hash: string): boolean {
+    const isFree = !this.#hashes.has(hash);
+    this.#hashes.add(hash);
+    return isFree;
   }
 
   /** Adds a setting. @param isSet somebody has set it here */

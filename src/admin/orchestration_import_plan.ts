@@ -2,6 +2,7 @@
 import { hashKey, keyMask } from "../access/key_text.ts";
 import type { UpstreamPolicy } from "../access/upstream_policy.ts";
 import type { Association, AssociationFields } from "../store/associations.ts";
+import type { AuthKey, AuthKeyFields } from "../store/auth_keys.ts";
 import type { RowReference } from "../store/batch.ts";
 import { associationCreate, newAssociation } from "./association_fields.ts";
 import { newAuthKeyFields } from "./auth_key_fields.ts";
@@ -165,9 +166,12 @@ export class OrchestrationPlanner {
       if (providers.length < allowed.length) {
         messages.push("some of its allowed_groups are unknown and were left out");
       }
+      if (stored !== null && secret !== "" && hashKey(secret) !== (stored.hash || hashKey(stored.key))) {
+        messages.push("key_value does not come along: the key that it has here goes on");
+      }
       fate = stored === null ? "created" : "updated";
       return {
-        fields,
+        fields: stored === null ? fields : keptKeyFields(stored, fields),
         providers: allowed.length === 0 ? null : providers,
         secret: { hash: hashKey(secret), mask: keyMask(secret) },
       };
@@ -190,11 +194,9 @@ export class OrchestrationPlanner {
     if (secret.length < SHORTEST_KEY) {
       return `it was skipped: key_value must have at least ${SHORTEST_KEY} characters`;
     }
-    const hash = hashKey(secret);
-    const isTaken =
-      (this.plan.stored.authKeys ?? []).some((key) => key.hash === hash || key.key === secret) ||
-      this.plan.batch().authKeys.some((write) => write.secret.hash === hash);
-    return isTaken ? "it was skipped: the same key exists under another name" : null;
+    return this.plan.takeHash(hashKey(secret))
+      ? null
+      : "it was skipped: the same key exists under another name";
   }
 }
 
@@ -216,6 +218,14 @@ function keptFields(
     outputPrice: stored.outputPrice ?? 0,
     currency: stored.currency,
   };
+}
+
+/** What a key that exists keeps: its models, its end, its budgets and all else that those there do not have. */
+function keptKeyFields(
+  { providers: _, ...stored }: AuthKey,
+  { status, requestsPerMinute }: Pick<AuthKeyFields, "status" | "requestsPerMinute">,
+): Omit<AuthKeyFields, "providers"> {
+  return { ...stored, status, requestsPerMinute };
 }
 
 function shortName(row: LooseRow, member: string): string {

@@ -16,14 +16,17 @@ import { rowHead, rowHeadShape } from "./rows.ts";
 /** Largest priority; the negative of it is the smallest one. */
 const MAX_PRIORITY = 1000;
 
+/** Longest config, in characters. */
+export const CONFIG_LIMIT = 100_000;
+
 const shape = {
   name: nameField("Unique name."),
   type: z.enum(PROVIDER_TYPES, must(`one of ${PROVIDER_TYPES.join(", ")}`)).openapi({
     description: "Wire protocol.",
   }),
   config: z.string(must("a string that holds a JSON object")).max(
-    100_000,
-    "must not be longer than 100000 characters",
+    CONFIG_LIMIT,
+    `must not be longer than ${CONFIG_LIMIT} characters`,
   )
     .openapi({
       description:

@@ -9,6 +9,7 @@ import type { AdminContext } from "./context.ts";
 import { Fault, success } from "./envelope.ts";
 import { idField } from "./fields.ts";
 import { mergedProvider, NEW_PROVIDER, providerUpdate } from "./provider_fields.ts";
+import { withConfigFilledIn } from "./provider_templates.ts";
 import { route } from "./route.ts";
 
 /** Longest wait for the provider, milliseconds. */
@@ -72,13 +73,14 @@ async function validate(
 ): Promise<z.output<typeof validationSchema>> {
   let provider: Provider;
   try {
-    const fields = mergedProvider(stored ?? NEW_PROVIDER, sent, upstreamPolicy);
+    const fields = mergedProvider(stored ?? NEW_PROVIDER, withConfigFilledIn(sent, stored), upstreamPolicy);
     const parsed = parseProviderConfig(fields.type, fields.config);
     if (!parsed.ok) return { valid: false, error_message: parsed.reason, response_time_ms: 0 };
     provider = { ...UNSAVED, ...fields };
   } catch (error) {
     if (!(error instanceof Fault)) throw error;
-    const error_message = error.message.replace(/^Invalid request body: /, "");
+    // It may quote what was sent in a wrong field.
+    const error_message = withoutSecrets(error.message.replace(/^Invalid request body: /, ""));
     return { valid: false, error_message, response_time_ms: 0 };
   }
   const startedAt = performance.now();

@@ -3,8 +3,7 @@ import { type OpenAPIHono, z } from "@hono/zod-openapi";
 import { configSecrets } from "../access/config_secrets.ts";
 import { mask } from "../access/secrets.ts";
 import { urlSecrets } from "../access/url_secrets.ts";
-import { asObject, type JsonObject } from "../protocols/json_access.ts";
-import { DEFAULT_ANTHROPIC_VERSION, parseProviderConfig } from "../protocols/provider_config.ts";
+import { parseProviderConfig } from "../protocols/provider_config.ts";
 import type { Provider } from "../store/providers.ts";
 import { NameTaken } from "../store/store.ts";
 import { providerAudit } from "./audit_rows.ts";
@@ -20,29 +19,12 @@ import {
   providerSchema,
   providerUpdate,
 } from "./provider_fields.ts";
+import { TEMPLATES, withConfigFilledIn } from "./provider_templates.ts";
 import { pathId, textQuery } from "./query.ts";
 import { route } from "./route.ts";
 import { switchNames, switchSchema, wantedState } from "./status_switch.ts";
 
 const tag = "providers";
-
-/** In llmio's order: the web UI takes the first one as the default of a new provider. */
-const TEMPLATES = [
-  { type: "openai", config: { base_url: "https://api.openai.com/v1", api_key: "YOUR_API_KEY" } },
-  {
-    type: "gemini",
-    config: { base_url: "https://generativelanguage.googleapis.com/v1beta", api_key: "YOUR_GEMINI_API_KEY" },
-  },
-  { type: "openai-res", config: { base_url: "https://api.openai.com/v1", api_key: "YOUR_API_KEY" } },
-  {
-    type: "anthropic",
-    config: {
-      base_url: "https://api.anthropic.com/v1",
-      api_key: "YOUR_API_KEY",
-      version: DEFAULT_ANTHROPIC_VERSION,
-    },
-  },
-].map(({ type, config }) => ({ type, template: JSON.stringify(config, null, "\t") }));
 
 const templateSchema = z.object({ type: z.string(), template: z.string() });
 const upstreamModelSchema = z.object({
@@ -110,7 +92,7 @@ function writeRoutes(app: OpenAPIHono, { store, writes, upstreamPolicy }: AdminC
     faults: [409],
   }, async (c) => {
     const sent = validFields(providerCreate, await readFields(c, providerNames));
-    const fields = mergedProvider(NEW_PROVIDER, sent, upstreamPolicy);
+    const fields = mergedProvider(NEW_PROVIDER, withConfigFilledIn(sent, null), upstreamPolicy);
     const created = await writes.run(async () => {
       const row = await unlessTaken(store.providers.create(fields));
       return sent.enabled ? row : found(await store.providers.setEnabled(row.id, false));
@@ -134,8 +116,8 @@ function writeRoutes(app: OpenAPIHono, { store, writes, upstreamPolicy }: AdminC
       const stored = found(await store.providers.get(id));
       const sent = validFields(providerUpdate, changedFields(fields, providerRow(stored), providerNames));
       if (Object.keys(sent).length === 0) return stored;
-      mustNotBeTemplate(sent.type ?? stored.type, sent.config);
-      const row = await unlessTaken(store.providers.update(id, mergedProvider(stored, sent, upstreamPolicy)));
+      const merged = mergedProvider(stored, withConfigFilledIn(sent, stored), upstreamPolicy);
+      const row = await unlessTaken(store.providers.update(id, merged));
       return found(sent.enabled === undefined ? row : await store.providers.setEnabled(id, sent.enabled));
     });
     return success(c, providerRow(updated));
@@ -170,30 +152,6 @@ function writeRoutes(app: OpenAPIHono, { store, writes, upstreamPolicy }: AdminC
     if (removed.length === 0) throw new Fault(404, "Provider not found");
     return success(c);
   });
-}
-
-/**
- * The web UI's form shows a config that it cannot read, one with several keys say, as an untouched template; saving it
- * would put the vendor's address and a key that is none in the place of what is stored.
- */
-function mustNotBeTemplate(type: string, config: string | undefined): void {
-  const template = TEMPLATES.find((each) => each.type === type)?.template;
-  if (config === undefined || template === undefined) return;
-  const sent = parseObject(config);
-  if (Object.entries(parseObject(template)).some(([name, value]) => sent[name] !== value)) return;
-  throw new Fault(
-    400,
-    "Invalid request body: config is the template, with YOUR_…_KEY for a key; send the provider's own values",
-  );
-}
-
-/** An object; none of its members when the text is something else, which others find fault with. */
-function parseObject(text: string): JsonObject {
-  try {
-    return asObject(JSON.parse(text)) ?? {};
-  } catch {
-    return {};
-  }
 }
 
 function found<Row>(row: Row | null): Row {

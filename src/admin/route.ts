@@ -28,7 +28,7 @@ export interface RouteDescription<Query extends z.ZodObject> {
   readonly media?: readonly string[];
   /** Statuses that this route refuses with, beside the ones that every route has. */
   readonly faults?: readonly FaultStatus[];
-  /** What a change leaves in the audit log. Every route that is no GET has this or `reads`. */
+  /** What it leaves in the audit log. Every route that is no GET has this or `reads`. */
   readonly audit?: Audit;
   /** This changes nothing although it is no GET, so the scope `read` is enough. */
   readonly reads?: true;

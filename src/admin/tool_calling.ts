@@ -33,8 +33,20 @@ interface Turn {
   readonly calls: ToolCall[];
 }
 
-/** A model that never comes to an end is stopped. */
+/** A model that never comes to an end is stopped: by its rounds, or by what it says in one of them. */
 const MAX_ROUNDS = 20;
+const MAX_TURN_BYTES = 8 * 1024 * 1024;
+const MAX_TURN_CALLS = 100;
+
+class EndlessTurn extends Error {
+  constructor() {
+    super(
+      `the model says more than ${
+        MAX_TURN_BYTES / 1024 / 1024
+      } MiB or calls more than ${MAX_TURN_CALLS} tools at once`,
+    );
+  }
+}
 
 const QUESTION =
   "请使用工具 get_weather 先查询南京的天气，得到结果后再查询北京的天气（每次只查询一个城市），最后比较两地的天气。";
@@ -100,7 +112,8 @@ export async function* toolCallingTest(
     for (const call of turn.calls) {
       const { city, answer } = answerOf(call);
       asked.push({ round, city });
-      yield { name: "toolcall", text: JSON.stringify({ name: call.name, arguments: call.arguments }) };
+      const said = JSON.stringify({ name: call.name, arguments: call.arguments });
+      yield { name: "toolcall", text: withoutSecrets(said, route.target.secrets) };
       yield { name: "toolres", text: JSON.stringify(answer) };
       messages.push({ role: "tool", tool_call_id: call.id, content: JSON.stringify(answer) });
     }
@@ -123,6 +136,10 @@ async function* oneTurn(
     return null;
   }
   if (result.type === "whole") {
+    if (result.body.length > MAX_TURN_BYTES) {
+      yield { name: "error", text: new EndlessTurn().message };
+      return null;
+    }
     // It was asked for a stream; that it answers in one piece is no fault of its tool calls.
     const text = readChoice(JSON.parse(new TextDecoder().decode(result.body)), "message", turn);
     if (text !== "") yield { name: "message", text: withoutSecrets(text, secrets) };
@@ -137,6 +154,11 @@ async function* oneTurn(
       if (text !== "") yield { name: "message", text: withoutSecrets(text, secrets) };
     }
   } catch (error) {
+    if (error instanceof EndlessTurn) {
+      // Leaving the stream has ended the call, so nothing tells whether the caller has gone too.
+      yield { name: "error", text: error.message };
+      return null;
+    }
     fault ??= error instanceof Error ? error.message : String(error);
   }
   if (fault === null) return turn;
@@ -146,14 +168,17 @@ async function* oneTurn(
   return null;
 }
 
-/** The texts of a stream as they come; the calls gather in the turn. */
+/** The texts of a stream as they come; the calls gather in the turn. @throws {EndlessTurn} */
 async function* deltas(bytes: ReadableStream<Uint8Array>, turn: Turn): AsyncGenerator<string> {
   const texts: string[] = [];
   const reader = new SseReader((event) => {
     if (event !== null) texts.push(readChoice(parseObject(event.data), "delta", turn));
   });
+  let size = 0;
   for await (const piece of bytes) {
+    size += piece.length;
     reader.push(piece);
+    if (size > MAX_TURN_BYTES || turn.calls.length > MAX_TURN_CALLS) throw new EndlessTurn();
     yield* texts.splice(0);
   }
   reader.end();

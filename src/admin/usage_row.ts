@@ -129,6 +129,6 @@ export function csvOf(rows: readonly UsageRow[], groupBy: readonly UsageGroup[],
 }
 
 /** Sums of binary fractions end in digits that nobody has paid; a ten-millionth of a cent is kept. */
-function withoutNoise(cost: number): number {
+export function withoutNoise(cost: number): number {
   return Math.round(cost * 1e9) / 1e9;
 }

@@ -232,8 +232,9 @@ class WorkbookReader {
     const name = cells.get(column);
     if (name === undefined) throw new CellFault(column, "is required");
     const reference = find(name);
-    if (reference === null) throw new CellFault(column, `there is none named ${JSON.stringify(name)}`);
-    return reference;
+    if (reference !== null) return reference;
+    // A cell can be long, and thousands of rows may be told about.
+    throw new CellFault(column, `there is none named ${JSON.stringify(name.slice(0, 100))}`);
   }
 }
 

@@ -4,7 +4,8 @@
  * @module
  */
 import { type Command, CommanderError } from "commander";
-import { readSettings, SETTINGS, type SettingValues } from "../settings.ts";
+import { readSettings, type SettingValues } from "../settings.ts";
+import { addSettingFlags } from "./setting_flags.ts";
 import { complain, EXIT, type Terminal } from "./terminal.ts";
 
 /** Settings that the command goes by; what is wrong with the others is none of its business. */
@@ -39,9 +40,7 @@ export function addKeyCommands(
         "program can then no longer check these keys.",
     )
     .allowExcessArguments(false);
-  for (const { flag, value, help, env } of SETTINGS.filter(({ flag }) => FLAGS.includes(flag))) {
-    command.option(`--${flag} <${value}>`, `${help.replaceAll("`", "")} [${env}]`);
-  }
+  addSettingFlags(command, FLAGS);
   command.action(async (given: SettingValues) => ended(await rehash(given, terminal, env())));
 }
 

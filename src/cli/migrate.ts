@@ -4,8 +4,9 @@
  * @module
  */
 import type { Command } from "commander";
-import { readSettings, SETTINGS, type SettingValues } from "../settings.ts";
+import { readSettings, type SettingValues } from "../settings.ts";
 import type { UpgradeReport } from "../store/upgrade_report.ts";
+import { addSettingFlags } from "./setting_flags.ts";
 import { complain, EXIT, type Terminal } from "./terminal.ts";
 
 /** Settings that the command goes by; what is wrong with the others is none of its business. */
@@ -38,9 +39,7 @@ export function addMigrateCommand(
     .option("--dry-run", "Only say what would change; nothing is written.")
     .option("--json", "Say it as JSON.")
     .allowExcessArguments(false);
-  for (const { flag, value, help, env } of SETTINGS.filter(({ flag }) => FLAGS.includes(flag))) {
-    command.option(`--${flag} <${value}>`, `${help.replaceAll("`", "")} [${env}]`);
-  }
+  addSettingFlags(command, FLAGS);
   command.action(async ({ dryRun, json, ...flags }: MigrateOptions & SettingValues) =>
     ended(await migrateDatabase(flags, { dryRun: dryRun === true, json: json === true }, terminal, env()))
   );

@@ -4,9 +4,10 @@
  * @module
  */
 import type { Command } from "commander";
-import { readSettings, type SettingEntry, SETTINGS, type SettingValues } from "../settings.ts";
+import { readSettings, type SettingValues } from "../settings.ts";
 import type { Changed } from "../store/encryption_change.ts";
 import type { EncryptionStatus } from "../store/encryption_commands.ts";
+import { addSettingFlags, type FlagEntry } from "./setting_flags.ts";
 import { complain, EXIT, type Terminal } from "./terminal.ts";
 
 /** What the commands need of the process around them. */
@@ -45,7 +46,7 @@ interface SecretCommand {
 }
 
 /** Flags that are not settings of the gateway. */
-const OWN_FLAGS: readonly Pick<SettingEntry, "flag" | "value" | "env" | "help">[] = [{
+const OWN_FLAGS: readonly FlagEntry[] = [{
   flag: "new-secret-file",
   value: "file",
   env: "LLMIO_NEW_SECRET_FILE",
@@ -78,12 +79,7 @@ export function addSecretCommands(
   });
   for (const [name, { run, flags, help }] of Object.entries(SECRET_COMMANDS)) {
     const command = group.command(name).description(help).allowExcessArguments(false);
-    for (const flag of flags) {
-      const entry = [...SETTINGS, ...OWN_FLAGS].find((one) => one.flag === flag);
-      if (entry !== undefined) {
-        command.option(`--${flag} <${entry.value}>`, `${entry.help.replaceAll("`", "")} [${entry.env}]`);
-      }
-    }
+    addSettingFlags(command, flags, OWN_FLAGS);
     command.action(async () => {
       const given = command.opts<Record<string, string>>();
       const named = flags.map((flag) => [flag, given[flag.replaceAll(/-(\w)/g, (_, c) => c.toUpperCase())]]);

@@ -145,13 +145,15 @@ function startProblem(error: unknown, { host, port }: Settings): { problem: stri
   }
   return {
     problem: messageOf(error),
-    code: error instanceof ReadyFileProblem || isCertificateProblem(error) ? EXIT.usage : EXIT.failed,
+    code: error instanceof ReadyFileProblem || isSettingProblem(error) ? EXIT.usage : EXIT.failed,
   };
 }
 
-/** By its name: its class is in a module that is loaded with the server. */
-function isCertificateProblem(error: unknown): boolean {
-  return error instanceof Error && error.name === "CertificateProblem";
+/** Problems with what a setting names, by their names: their classes are in modules that are loaded with the server. */
+const SETTING_PROBLEMS: ReadonlySet<string> = new Set(["CertificateProblem", "UiFolderProblem"]);
+
+function isSettingProblem(error: unknown): boolean {
+  return error instanceof Error && SETTING_PROBLEMS.has(error.name);
 }
 
 function messageOf(error: unknown): string {

@@ -1,7 +1,7 @@
 /** Who may call the client-facing routes, and with what credential. @module */
 import { type AdminToken, parseBearer } from "../access/admin_token.ts";
 import type { ClientKey, ClientKeys } from "../access/client_keys.ts";
-import { isLoopbackHost, isSameOrigin } from "../access/host_guard.ts";
+import { foreignCall } from "../access/host_guard.ts";
 import type { GatewayError } from "../protocols/protocol.ts";
 
 /** What opens the client-facing routes. */
@@ -46,8 +46,9 @@ const ADMIN: Admission = { ok: true, key: null };
  * that its limits hold and its use is counted.
  */
 export function admit(request: Request, { token, keys }: ClientAccess, read: ReadCredential): Admission {
-  const guarded = token === null ? guardWithoutToken(request) : null;
-  if (guarded !== null) return { ok: false, refusal: guarded };
+  // Without a token everybody on this machine may call, but no foreign web page (DESIGN.md, section 11).
+  const foreign = token === null ? foreignCall(request) : null;
+  if (foreign !== null) return { ok: false, refusal: { status: 403, ...foreign } };
   const found = read(request);
   if (!found.ok) return token === null ? ADMIN : unauthorized(found.message);
   if (token?.matches(found.credential) === true) return ADMIN;
@@ -59,23 +60,4 @@ export function admit(request: Request, { token, keys }: ClientAccess, read: Rea
 
 function unauthorized(message: string): Admission {
   return { ok: false, refusal: { status: 401, code: "invalid_api_key", message } };
-}
-
-/** Without a token everybody on this machine may call, but no foreign web page (DESIGN.md, section 11). */
-function guardWithoutToken(request: Request): Refusal | null {
-  const host = request.headers.get("host") ?? new URL(request.url).host;
-  if (!isLoopbackHost(host)) {
-    return {
-      status: 403,
-      code: "host_not_allowed",
-      message: "Host is not a loopback name; call 127.0.0.1 or localhost, or set TOKEN to use other names",
-    };
-  }
-  const origin = request.headers.get("origin");
-  if (origin === null || isSameOrigin(origin, "http:", host)) return null;
-  return {
-    status: 403,
-    code: "origin_not_allowed",
-    message: "Origin is foreign; set TOKEN to let other web pages use this gateway",
-  };
 }

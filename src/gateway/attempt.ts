@@ -124,11 +124,9 @@ async function callOnce(
     timer.arm("body", Math.min(Date.now() + input.waitMs, input.commitBefore));
     const whole = await takeWhole(response, input);
     if (input.fake === null || whole.type !== "whole") return whole;
-    const made = streamedAnswer(response, whole.body, input.fake, input);
-    const madeTap = tapFor(made.response, input, metered);
-    if (madeTap === null) throw new Error("a stream that is made here has no grammar");
+    const made = streamedAnswer(whole, input.fake, input);
     streaming = true;
-    return await openStream(made.response, made.body, madeTap, timer, input);
+    return await openStream(made.response, made.body, madeTap(input, metered, whole.reading), timer, input);
   } catch (error) {
     await response?.body?.cancel().catch(() => {});
     return failed(outcomeOfBody(error, input.abort.signal), response?.status ?? 0);
@@ -220,6 +218,15 @@ function tapFor(response: Response, { operation, call, stream }: AttemptInput, m
   const unread = operation.readAnswer === null &&
     /^\s*(audio|image|video|application\/octet-stream)\b/i.test(contentType);
   return unread ? new RawTap() : null;
+}
+
+/** What reads a stream that is made here. */
+function madeTap({ operation, call }: AttemptInput, metered: boolean, reading: AnswerReading): Tap {
+  const grammar = operation.stream ?? UNREAD_STREAM;
+  const isArray = operation.streamsEvents?.(call) === false;
+  const tap = isArray ? new JsonArrayTap(grammar) : new StreamTap(grammar, metered);
+  tap.foretell(reading);
+  return tap;
 }
 
 function parseLoosely(body: Uint8Array): unknown {

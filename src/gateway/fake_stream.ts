@@ -23,10 +23,14 @@ export function fakeStreamOf(
 
 /** The answer as a stream of the client's protocol: its status and headers, the body made of the whole one. */
 export function streamedAnswer(
-  { status, headers }: Response,
-  body: Uint8Array,
+  { response: { status, headers }, body }: { readonly response: Response; readonly body: Uint8Array },
   fake: FakeStream,
-  { operation, call }: { readonly operation: Operation; readonly call: ClientCall },
+  { operation, call, abort }: {
+    readonly operation: Operation;
+    readonly call: ClientCall;
+    /** Breaks the stream off, as it would break off one of the provider's. */
+    readonly abort: AbortController;
+  },
 ): { readonly response: Response; readonly body: ReadableStream<Uint8Array<ArrayBuffer>> } {
   const own = new Headers(headers);
   // They speak of the bytes that are taken apart here.
@@ -37,17 +41,18 @@ export function streamedAnswer(
   own.set("content-type", events ? "text/event-stream" : "application/json");
   return {
     response: new Response(null, { status, headers: own }),
-    body: bytesOf(fake.write(new TextDecoder().decode(body), call)),
+    body: bytesOf(fake.write(new TextDecoder().decode(body), call), abort.signal),
   };
 }
 
 /** Pieces are made when they are asked for, so a slow client holds none of them. */
-function bytesOf(pieces: Iterable<string>): ReadableStream<Uint8Array<ArrayBuffer>> {
+function bytesOf(pieces: Iterable<string>, signal: AbortSignal): ReadableStream<Uint8Array<ArrayBuffer>> {
   const encoder = new TextEncoder();
   const rest = pieces[Symbol.iterator]();
   return new ReadableStream({
     type: "bytes",
     pull(controller) {
+      signal.throwIfAborted();
       const { done, value } = rest.next();
       if (done === true) {
         controller.close();

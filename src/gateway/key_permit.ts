@@ -3,6 +3,7 @@ import type { ClientKey, Permit, RequestUse } from "../access/client_keys.ts";
 import { requestSize } from "../protocols/request_size.ts";
 import type { Dialect, Inspection } from "../protocols/protocol.ts";
 import type { Refusal } from "./admission.ts";
+import { type ClientBody, wholeJson } from "./client_body.ts";
 import type { Gateway } from "./client_request.ts";
 import type { RoutedModel, RoutingTable } from "./routing_table.ts";
 
@@ -14,7 +15,10 @@ export type PermitOrRefusal = { readonly ok: true; readonly permit: Permit } | {
 };
 
 /** Whether a key may see a model: it may be used, and somebody who may serve the key has it. */
-export function maySee(key: ClientKey | null, { name, routes }: RoutedModel): boolean {
+export function maySee(
+  key: ClientKey | null,
+  { name, routes }: Pick<RoutedModel, "name" | "routes">,
+): boolean {
   if (key === null) return true;
   if (!key.mayUse(name)) return false;
   const { providers } = key;
@@ -33,11 +37,17 @@ function forbidden(message: string): Refusal {
   return { status: 403, code: "key_not_permitted", message };
 }
 
+/** What is asked for. */
+interface AskedCall {
+  readonly body: ClientBody;
+  readonly inspection: Inspection;
+}
+
 /** Takes a request's place within the limits of its key. */
 export function takePermit(
   key: ClientKey,
   dialect: Dialect,
-  call: { readonly json: Record<string, unknown>; readonly inspection: Inspection },
+  call: AskedCall,
   gateway: Gateway,
 ): PermitOrRefusal {
   const admitted = key.admit(key.measuresUse ? mostUse(key, call, gateway) : NOTHING);
@@ -54,12 +64,8 @@ export function takePermit(
 const NOTHING: RequestUse = { tokens: 0, cost: 0, currency: "" };
 
 /** What a request may use at most, by its own words and the dearest of its candidates. */
-function mostUse(
-  key: ClientKey,
-  { json, inspection }: { readonly json: Record<string, unknown>; readonly inspection: Inspection },
-  gateway: Gateway,
-): RequestUse {
-  const { inputTokens, outputTokens } = requestSize(json);
+function mostUse(key: ClientKey, { body, inspection }: AskedCall, gateway: Gateway): RequestUse {
+  const { inputTokens, outputTokens } = requestSize(body.kind === "json" ? wholeJson(body) : {});
   const usage = { promptTokens: inputTokens, completionTokens: outputTokens, cachedTokens: 0 };
   const tokens = inputTokens + outputTokens;
   let dearest: RequestUse = { ...NOTHING, tokens };

@@ -14,9 +14,10 @@ export function listedModels(
   protocols: readonly Protocol[],
   key: ClientKey | null,
 ): RoutedModel[] {
-  return table.models.filter((model) =>
-    model.routes.some((route) => protocols.includes(route.protocol)) && maySee(key, model)
-  );
+  return table.models.filter(({ name, routes }) => {
+    const fit = routes.filter(({ protocol }) => protocols.includes(protocol));
+    return fit.length > 0 && maySee(key, { name, routes: fit });
+  });
 }
 
 /** The list in OpenAI's shape (https://platform.openai.com/docs/api-reference/models/list). */

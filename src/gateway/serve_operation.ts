@@ -85,7 +85,7 @@ async function serveAdmitted(
   if (forbidden !== null) return { refusal: forbidden };
   const preferred = tie ?? await preferOwner(inspection.previousAnswerId, gateway.owners, key);
   if (preferred === OF_ANOTHER_KEY) return { refusal: NO_SUCH_PREVIOUS };
-  const place = key === null ? null : takePermit(key, operation.dialect, { ...call, inspection }, gateway);
+  const place = key === null ? null : takePermit(key, operation.dialect, { body, inspection }, gateway);
   if (place?.ok === false) return place;
   const caller: Caller = {
     remoteIp: addresses.of(request.headers, c.env?.remoteAddr),

@@ -1,5 +1,5 @@
 /** What the events of a stream have told, whatever carries them. @module */
-import type { EventReading, InBandError, Usage } from "../protocols/protocol.ts";
+import type { AnswerReading, EventReading, InBandError, Usage } from "../protocols/protocol.ts";
 import { SaidText } from "../accounting/usage_estimate.ts";
 import { mergeUsage } from "../accounting/usage.ts";
 
@@ -20,11 +20,24 @@ export class StreamFacts {
   size = 0;
   /** What the model has said, for an estimate. */
   readonly said = new SaidText();
+  #foretold = false;
+
+  /**
+   * The stream is made of a whole answer that has been read. What that says holds however far the stream gets: the
+   * vendor has made, and charges for, all of it.
+   */
+  foretell({ usage, incomplete, answerId }: AnswerReading): void {
+    this.#foretold = true;
+    this.usage = usage ?? null;
+    this.complete = true;
+    this.incomplete = incomplete === true;
+    if (answerId !== undefined) this.answerId = answerId;
+  }
 
   /** Takes in one more event. `text` is its data. */
   protected note(reading: EventReading, text: string): void {
     this.events++;
-    if (reading.usage !== undefined) this.usage = mergeUsage(this.usage, reading.usage);
+    if (reading.usage !== undefined && !this.#foretold) this.usage = mergeUsage(this.usage, reading.usage);
     if (reading.text !== undefined) this.said.add(reading.text);
     if (reading.answerId !== undefined) this.answerId = reading.answerId;
     if (reading.complete === true) this.complete = true;

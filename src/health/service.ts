@@ -8,7 +8,7 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { RoutingTable } from "../gateway/routing_table.ts";
-import type { CompleteHealthConfig, StoredHealthConfig } from "../store/health.ts";
+import type { CompleteHealthConfig, OutcomeCount, StoredHealthConfig } from "../store/health.ts";
 import type { Provider } from "../store/providers.ts";
 import type { RoutingRows, Store } from "../store/store.ts";
 import { everyMinute } from "./every_minute.ts";
@@ -17,7 +17,7 @@ import { Prober, type ProbeReport, type ProbeTools } from "./probe.ts";
 import { isSame, ProviderBook } from "./provider_book.ts";
 import { dayStatistics, type HealthRow, healthRow } from "./report.ts";
 import { Retention } from "./retention.ts";
-import { type HealthEvent, type HealthObservation, isDue } from "./state.ts";
+import { type HealthEvent, type HealthObservation, type HealthStatus, isDue } from "./state.ts";
 import { Sweep } from "./sweep.ts";
 import { HealthWriter } from "./writer.ts";
 
@@ -183,9 +183,18 @@ export class HealthService {
 
   /** What is known of all providers, oldest first; or of one, if it exists. */
   async report(providerId?: number): Promise<HealthRow[]> {
-    const { live, store } = this.#deps;
+    return this.#rows(await this.#deps.store.outcomes(this.#deps.now() - DAY_MS, providerId), providerId);
+  }
+
+  /** The status of each provider, for who has read the log already. @param outcomes attempts of the last 24 hours */
+  statuses(outcomes: readonly OutcomeCount[]): HealthStatus[] {
+    return this.#rows(outcomes).map(({ status }) => status);
+  }
+
+  #rows(outcomes: readonly OutcomeCount[], providerId?: number): HealthRow[] {
+    const { live } = this.#deps;
     const now = this.#deps.now();
-    const dayOf = dayStatistics(await store.outcomes(now - DAY_MS, providerId));
+    const dayOf = dayStatistics(outcomes);
     return this.#book.all.filter(({ id }) => providerId === undefined || id === providerId)
       .map((provider) => {
         const { id } = provider;

@@ -1,7 +1,12 @@
 /** Rules of `src/access/host_guard.ts`. @module */
 import assert from "node:assert/strict";
 import { Hono } from "@hono/hono";
-import { isLoopbackHost, isSameOrigin, requireLoopbackHost } from "../../src/access/host_guard.ts";
+import {
+  foreignCall,
+  isLoopbackHost,
+  isSameOrigin,
+  requireLoopbackHost,
+} from "../../src/access/host_guard.ts";
 
 const LOOPBACK = [
   ...["localhost", "localhost:7070", "LOCALHOST:1", "localhost.", "app.localhost", "a.b.localhost:80"],
@@ -50,6 +55,20 @@ for (const [origin, host, same] of ORIGINS) {
     assert.equal(isSameOrigin(origin, "http:", host), same);
   });
 }
+
+Deno.test("foreignCall() tells which header is foreign, and goes by the scheme of the call", () => {
+  const call = (url: string, headers: Record<string, string>) =>
+    foreignCall(new Request(url, { headers }))?.code ?? null;
+  assert.equal(call("http://localhost:7070/", { host: "rebound.example" }), "host_not_allowed");
+  assert.equal(call("http://rebound.example/", {}), "host_not_allowed");
+  const host = "localhost:7070";
+  for (const scheme of ["http", "https"]) {
+    const other = scheme === "http" ? "https" : "http";
+    assert.equal(call(`${scheme}://${host}/`, { host }), null);
+    assert.equal(call(`${scheme}://${host}/`, { host, origin: `${scheme}://${host}` }), null);
+    assert.equal(call(`${scheme}://${host}/`, { host, origin: `${other}://${host}` }), "origin_not_allowed");
+  }
+});
 
 const app = new Hono().use(requireLoopbackHost()).all("/", (c) => c.text("in"));
 

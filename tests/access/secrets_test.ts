@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import { maskHeaders, mergeHeaders } from "../../src/access/header_secrets.ts";
 import { isMask, isSecretName, mask } from "../../src/access/secrets.ts";
+import { urlWithoutMasks } from "../../src/access/mask_removal.ts";
 import { maskUrl, mergeUrl } from "../../src/access/url_secrets.ts";
 
 Deno.test("mask() shows the last four characters of a long secret and nothing of a short one", () => {
@@ -86,6 +87,7 @@ const URLS: readonly [stored: string, shown: string][] = [
   ["http://h/v1?key=canary-0123456789&x=1", "http://h/v1?key=****6789&x=1"],
   ["http://h/v1?x=1&api_key=canary", "http://h/v1?x=1&api_key=****"],
   ["http://h/v1?code=canary", "http://h/v1?code=****"],
+  ["http://h/v1?x?key=canary", "http://h/v1?x?key=****"],
 ];
 
 for (const [stored, shown] of URLS) {
@@ -106,6 +108,35 @@ for (
 ) {
   Deno.test(`maskUrl() leaves ${JSON.stringify(plain)} as it is`, () => assert.equal(maskUrl(plain), plain));
 }
+
+Deno.test("maskUrl(), mergeUrl() and urlWithoutMasks() take linear time, whatever the text repeats", () => {
+  const units = [
+    "?",
+    "&",
+    "?a",
+    "&a",
+    "?a=",
+    "=",
+    "#",
+    "@",
+    ":",
+    "://",
+    "a:",
+    "****",
+    "****@",
+    " ",
+    "?a=****",
+  ];
+  const startedAt = performance.now();
+  for (const unit of units) {
+    const text = unit.repeat(Math.ceil(1024 * 1024 / unit.length));
+    maskUrl(text);
+    mergeUrl("http://h?key=canary", `${text}x`, "proxy");
+    urlWithoutMasks(`****${text}x`);
+  }
+  // A pattern that reads again what it has read would take hours for one of them.
+  assert.ok(performance.now() - startedAt < 60_000);
+});
 
 Deno.test("mergeUrl() keeps the password when the host changes, and takes a new password", () => {
   const stored = "http://user:canary@old:1";

@@ -1,6 +1,7 @@
 /** Rules of the fork's dashboard. @module */
 import assert from "node:assert/strict";
 import type { LogInsert } from "../../src/store/logs.ts";
+import { Ward } from "../health/ward.ts";
 import { log, model, provider } from "../store/fixtures.ts";
 import { type Admin, startAdmin } from "./harness.ts";
 
@@ -109,6 +110,36 @@ Deno.test("GET /api/dashboard/stats counts a refused request, and gives no provi
   }]);
   const { data } = await admin.call("GET", "/dashboard/stats");
   assert.deepEqual([data.total_requests_24h, data.failed_requests_24h, data.top_providers], [1, 1, []]);
+});
+
+Deno.test("GET /api/dashboard/stats finds those healthy that their health finds so, by the log of the same 24 hours", async () => {
+  const url = "http://127.0.0.1:9";
+  await using ward = await Ward.start(...Array.from({ length: 5 }, () => ({ url })));
+  const { store, health } = ward;
+  const admin = await startAdmin({ store, health, now: () => NOW });
+  for (const id of [1, 2, 3, 4]) ward.traffic(id, "ok");
+  const startedAtMs = NOW - HOUR_MS;
+  const rows = (providerId: number, count: number, fields: Partial<LogInsert>) =>
+    Array.from({ length: count }, () => log({ providerId, startedAtMs, ...fields }));
+  await store.logs.write({
+    inserts: [
+      ...rows(1, 20, {}),
+      ...rows(2, 8, { name: "other" }),
+      ...rows(2, 1, { ...failed, name: "m1" }),
+      ...rows(2, 1, { ...failed, name: "m2" }),
+      ...rows(3, 9, {}),
+      ...rows(3, 9, { ...failed, outcome: "caller_fault" }),
+      ...rows(3, 9, { ...failed, startedAtMs: NOW - 25 * HOUR_MS }),
+      ...rows(4, 20, { status: "running", outcome: "" }),
+    ],
+    updates: [],
+  });
+  const { data: verdicts } = await admin.call("GET", "/providers/health");
+  assert.deepEqual(
+    verdicts.map(({ status }: { status: string }) => status),
+    ["healthy", "degraded", "healthy", "healthy", "unknown"],
+  );
+  assert.equal((await admin.call("GET", "/dashboard/stats")).data.healthy_providers, 3);
 });
 
 Deno.test("GET /api/dashboard/realtime answers the last hour", async () => {

@@ -184,6 +184,34 @@ Deno.test("keys of clients keep working: their hash is stored, with the groups a
   assert.equal((await admin.store.authKeys.list()).length, 1);
 });
 
+Deno.test("mode=update leaves a key of a client all limits that OrchestrationApi does not have, and its secret", async () => {
+  await using admin = await startAdmin();
+  await send(admin, { Groups: [WEST, EAST], ProxyKeys: [CLIENT] });
+  const own = {
+    allow_all: false,
+    models: ["gpt-4o"],
+    budget_total: 5,
+    tokens_per_minute: 100,
+    expires_at: "2030-01-01T00:00:00Z",
+  };
+  assert.equal((await admin.call("PUT", "/auth-keys/1", own)).code, 200);
+  const before = await admin.store.authKeys.get(1);
+  const changed = {
+    ...CLIENT,
+    key_value: "sk-rotated-canary-123456",
+    rpm_limit: 7,
+    is_active: false,
+    allowed_groups: [],
+  };
+  const { data, text } = await send(admin, { groups: [], proxy_keys: [changed] }, "?mode=update");
+  assert.equal(data.proxy_keys[0].fate, "updated");
+  assert.match(data.proxy_keys[0].messages.join(), /key_value does not come along/);
+  assert.ok(!text.includes("canary"));
+  const { updatedAt: _, ...after } = await admin.store.authKeys.get(1) ?? {};
+  const { updatedAt: __, ...expected } = before ?? {};
+  assert.deepEqual(after, { ...expected, status: false, requestsPerMinute: 7, providers: null });
+});
+
 Deno.test("groups whose names exist are skipped with a message, or replaced with mode=update", async () => {
   await using admin = await startAdmin();
   await send(admin, [WEST]);
@@ -235,12 +263,18 @@ Deno.test("dry_run=true answers what would happen, and changes nothing", async (
   const dry = await send(admin, { groups: [WEST, EAST], proxy_keys: [CLIENT] }, "?dry_run=true");
   assert.deepEqual([dry.status, dry.data.dry_run, admin.reloads()], [200, true, 0]);
   assert.deepEqual(await content(admin), before);
-  assert.equal((await admin.store.audit.page({}, { page: 1, pageSize: 9 })).total, 0);
+  assert.equal(
+    (await admin.store.audit.page({ action: "config.import" }, { page: 1, pageSize: 9 })).total,
+    0,
+  );
   const { data } = await send(admin, { groups: [WEST, EAST], proxy_keys: [CLIENT] });
   for (const part of ["providers", "models", "associations", "auth_keys", "groups", "proxy_keys"]) {
     assert.deepEqual(dry.data[part], data[part], part);
   }
-  assert.equal((await admin.store.audit.page({}, { page: 1, pageSize: 9 })).total, 1);
+  assert.equal(
+    (await admin.store.audit.page({ action: "config.import" }, { page: 1, pageSize: 9 })).total,
+    1,
+  );
 });
 
 const REFUSED: readonly (readonly [string, unknown, RegExp])[] = [

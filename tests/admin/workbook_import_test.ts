@@ -187,6 +187,16 @@ Deno.test("a workbook of too many rows, or of too many bytes unpacked, is refuse
   assert.equal(huge.status, 413);
 });
 
+Deno.test("the answer to a small workbook of large cells stays small", async () => {
+  await using admin = await startAdmin();
+  const long = "n".repeat(30_000);
+  const rows = Array.from({ length: 1_000 }, (): Cells => [long, long, long, long, long, long, long]);
+  const bytes = await workbook({ Providers: rows, Models: rows, Associations: rows });
+  const { status, data, text } = await upload(admin, bytes);
+  assert.deepEqual([status, data.summary.total_errors], [200, 3_000]);
+  assert.ok(text.length < 1024 * 1024, `${text.length} characters`);
+});
+
 Deno.test("unpackedSize() does not believe an archive that hides a size", async () => {
   const good = await workbook({ Models: [["m"]] });
   const size = unpackedSize(good);

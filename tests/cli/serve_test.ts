@@ -1,7 +1,9 @@
 import assert from "node:assert/strict";
+import { CertificateProblem } from "../../src/access/tls.ts";
 import { serve, type ServeProcess } from "../../src/cli/serve.ts";
 import type { RunningServer } from "../../src/server.ts";
 import type { Settings } from "../../src/settings.ts";
+import { UiFolderProblem } from "../../src/ui/folder.ts";
 
 /** A process without a server, whose signals the test sends. */
 class FakeProcess implements ServeProcess {
@@ -151,6 +153,13 @@ Deno.test("serve() says in one line why it cannot start", async () => {
       1,
     ],
     [new Error("two\n  lines"), {}, "llmio: two lines\n", 1],
+    [
+      new UiFolderProblem("--ui-dir: dist holds no index.html; name the folder"),
+      { "ui-dir": "dist" },
+      "llmio: --ui-dir: dist holds no index.html; name the folder\n",
+      2,
+    ],
+    [new CertificateProblem("--tls-cert: no certificate"), {}, "llmio: --tls-cert: no certificate\n", 2],
   ];
   for (const [start, flags, line, expected] of cases) {
     const { code, err } = run(new FakeProcess({}, { start }), flags);

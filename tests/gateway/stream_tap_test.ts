@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import { StreamTap } from "../../src/gateway/stream_tap.ts";
+import { messageStream } from "../../src/protocols/anthropic/answer.ts";
 import { readChatEvent } from "../../src/protocols/openai/answer.ts";
 import { eventByEvent } from "../../src/protocols/protocol.ts";
 import { CHAT_USAGE, FRAME, OK_SSE, textFrame } from "../upstream/fixtures.ts";
@@ -60,6 +61,33 @@ Deno.test("StreamTap does not hold a long event back for its end", () => {
   const tap = new StreamTap(chat, true);
   const out = tap.push(encode(`data: ${"x".repeat(100_000)}`));
   assert.equal(out.reduce((sum, piece) => sum + piece.length, 0), 100_006);
+});
+
+Deno.test("StreamTap of a stream made here keeps what the whole answer has told, wherever the stream ends", () => {
+  const usage = {
+    promptTokens: 7,
+    completionTokens: 2,
+    totalTokens: 9,
+    cachedTokens: null,
+    audioTokens: null,
+  };
+  const tap = new StreamTap(messageStream, false);
+  tap.foretell({ kind: "output", usage, incomplete: true, answerId: "resp_1" });
+  tap.push(
+    encode(
+      'data: {"type":"message_start","message":{"usage":{"input_tokens":7,"output_tokens":0}}}\n\n' +
+        'data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"x"}}\n\n',
+    ),
+  );
+  assert.deepEqual([tap.usage, tap.incomplete, tap.complete, tap.answerId], [usage, true, true, "resp_1"]);
+  assert.deepEqual([tap.sawOutput, tap.ended], [true, false]);
+});
+
+Deno.test("StreamTap of a stream made here leaves figures unknown that the whole answer does not tell", () => {
+  const tap = new StreamTap(messageStream, false);
+  tap.foretell({ kind: "output" });
+  pass(tap, [encode('data: {"type":"message_start","message":{"usage":{}}}\n\n')]);
+  assert.equal(tap.usage, null);
 });
 
 Deno.test("StreamTap tells an event's error from a null error", () => {

@@ -147,6 +147,40 @@ Deno.test("a key sees and uses the models that it may use, of the providers that
   assert.equal((await used(gateway, second.ID, 12)).UsageCount, 12);
 });
 
+Deno.test("a protocol lists for a key the models that its providers serve on that protocol", async () => {
+  await using upstream = await ScriptedUpstream.start(okChat());
+  await using gateway = await TestGateway.start();
+  const { providers } = await gateway.serveModel({
+    providers: [upstream.url, { url: upstream.url, provider: { type: "anthropic" } }],
+  });
+  const { Key } = await makeKey(gateway, { providers: [providers[1]?.ID] });
+  const listed = async (path: string) => {
+    const response = await fetch(gateway.url + path, {
+      headers: { "x-api-key": Key, ...bearer(Key).headers },
+    });
+    return (await response.json()).data.map(({ id }: { id: string }) => id);
+  };
+  assert.deepEqual(await listed("/anthropic/v1/models"), ["m"]);
+  assert.deepEqual(await listed("/openai/v1/models"), []);
+});
+
+Deno.test("a limit of tokens counts all of a large request, its longest texts too", async () => {
+  await using upstream = await ScriptedUpstream.start(okChat());
+  await using gateway = await TestGateway.start();
+  await gateway.serveModel({ providers: [upstream.url] });
+  const { Key } = await makeKey(gateway, { tokens_per_minute: 300_000 });
+  const ask = async (content: string) => {
+    const response = await gateway.chat({ messages: [{ role: "user", content }] }, bearer(Key));
+    await response.body?.cancel();
+    return response.status;
+  };
+  assert.equal(await ask("hi"), 200);
+  await gateway.logs(1);
+  // Three letters to a token are 400,000 tokens: more than what is left of the minute.
+  assert.equal(await ask("word ".repeat(240_000)), 429);
+  assert.equal(await ask("word ".repeat(100_000)), 200);
+});
+
 Deno.test("a provider that may not serve a key is not its failover either", async () => {
   await using down = await ScriptedUpstream.start(json(500, { error: { message: "boom" } }));
   await using up = await ScriptedUpstream.start(okChat());
@@ -244,7 +278,7 @@ Deno.test("requests at once do not run past a budget, and only an operator can h
   await gateway.serveModel({ providers: [{ url: upstream.url, association: prices }] });
   const { ID, Key } = await makeKey(gateway, { budget_total: 0.2, budget_currency: "USD" });
   // 0.06 at the most, by some 40 tokens in and 20 out, and 0.04 in fact: four fit in at once, five in all.
-  const content = "word ".repeat(23);
+  const content = "word ".repeat(16);
   const call = async () => {
     const body = { max_tokens: 20, messages: [{ role: "user", content }] };
     const response = await gateway.chat(body, bearer(Key));

@@ -1,5 +1,6 @@
 /** Streams for clients of providers that cannot stream. @module */
 import assert from "node:assert/strict";
+import { MAX_EVENT_BYTES } from "../../src/gateway/sse.ts";
 import { okMessage } from "../upstream/anthropic_fixtures.ts";
 import { OK_SSE, okChat, okSse } from "../upstream/fixtures.ts";
 import { okGemini } from "../upstream/gemini_fixtures.ts";
@@ -157,6 +158,38 @@ Deno.test("a client that leaves while the whole answer is awaited closes the pro
   await reader?.cancel();
   assert.equal((await upstream.connections[0]?.closed)?.by, "client");
   assert.equal((await gateway.logs(1))[0]?.Outcome, "client_gone");
+});
+
+Deno.test("a client that leaves in the middle of the stream is charged for the whole answer that was made", async () => {
+  // Too long for the buffers on the way.
+  const content = "word ".repeat(1 << 22);
+  const message = {
+    ...JSON.parse(WHOLE),
+    choices: [{ index: 0, message: { content }, finish_reason: "stop" }],
+  };
+  await using upstream = await ScriptedUpstream.start(json(200, message));
+  await using gateway = await TestGateway.start();
+  await gateway.serveModel({ providers: [fake(upstream)] });
+  const reader = (await gateway.chat({ stream: true })).body?.getReader();
+  await reader?.read();
+  await reader?.cancel();
+  const [row] = await gateway.logs(1);
+  assert.deepEqual(
+    [row?.Outcome, row?.prompt_tokens, row?.completion_tokens, row?.UsageSource],
+    ["client_gone", 7, 2, "measured"],
+  );
+});
+
+Deno.test("a whole response with an event longer than any that is read comes through, and is metered", async () => {
+  const result = "QUJD".repeat(MAX_EVENT_BYTES / 4);
+  const output = [{ id: "ig_1", type: "image_generation_call", status: "completed", result }];
+  await using upstream = await ScriptedUpstream.start(okResponse({ output }));
+  await using gateway = await TestGateway.start();
+  await gateway.serveModel({ providers: [responsesProvider(upstream.url, { provider })] });
+  const text = await (await respond(gateway, { stream: true })).text();
+  assert.ok(text.slice(text.lastIndexOf("event: ")).startsWith("event: response.completed\n"));
+  const [row] = await gateway.logs(1);
+  assert.deepEqual([row?.Outcome, row?.UsageSource], ["completed", "measured"]);
 });
 
 Deno.test("legacy completions, which are a side operation, stay a stream", async () => {

@@ -244,6 +244,21 @@ const FAILING: readonly [what: string, rounds: readonly (() => Reply)[], message
   ["never ends", Array.from({ length: 30 }, () => () => calls(["南京"], 1)), /after 20 rounds/],
   ["is refused", [() => json(401, { error: { message: `bad ${KEY}` } })], /^code: 401 body: .*bad \*{4}/],
   [
+    "says more than anybody reads",
+    [() => sse(Array.from({ length: 300 }, () => chatEvent({ content: "x".repeat(32 * 1024) })))],
+    /says more than 8 MiB/,
+  ],
+  [
+    "says more than anybody reads, in one piece",
+    [() => json(200, { choices: [{ message: { content: "x".repeat(9 * 1024 * 1024) } }] })],
+    /says more than 8 MiB/,
+  ],
+  [
+    "calls tools without end",
+    [() => calls(Array.from({ length: 500 }, () => "南京"), 1)],
+    /more than 100 tools/,
+  ],
+  [
     "breaks off",
     [() => sse([chatEvent({ content: "x" })], { end: "reset" })],
     /broke off/,
@@ -260,6 +275,13 @@ for (const [what, rounds, message] of FAILING) {
     assert.ok(run.tests.length <= 20);
   });
 }
+
+Deno.test("GET /api/test/react/:id tells what tools were called with, without the key", async () => {
+  await using run = await start("openai", (_request, count) => count === 1 ? calls([KEY], 3) : done());
+  const seen = await events(await run.call(`react/${run.id}`));
+  assert.equal(seen.find(({ name }) => name === "toolcall")?.data.includes("****"), true);
+  assert.doesNotMatch(JSON.stringify(seen.filter(({ name }) => name === "toolcall")), /canary/);
+});
 
 Deno.test("GET /api/test/react/:id takes a model that answers in one piece", async () => {
   const whole = (message: unknown) => json(200, { choices: [{ index: 0, message, finish_reason: "stop" }] });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { PIECE_LENGTH, textPieces } from "../../src/protocols/text_pieces.ts";
+import { MOST_PIECES, PIECE_LENGTH, textPieces } from "../../src/protocols/text_pieces.ts";
 
 const graphemes = new Intl.Segmenter("und", { granularity: "grapheme" });
 const count = (text: string) => [...graphemes.segment(text)].length;
@@ -10,6 +10,17 @@ Deno.test("textPieces() cuts plain text into pieces of 50, and nothing into none
   assert.deepEqual([...textPieces("ab")], ["ab"]);
   assert.deepEqual([...textPieces("a".repeat(PIECE_LENGTH))].map((each) => each.length), [50]);
   assert.deepEqual([...textPieces("a".repeat(101))].map((each) => each.length), [50, 50, 1]);
+});
+
+Deno.test("textPieces() gives a long text longer pieces instead of more and more of them", () => {
+  for (const character of ["a", "👍🏽"]) {
+    const text = character.repeat(2_000_000 / character.length);
+    const pieces = [...textPieces(text)];
+    assert.ok(pieces.join("") === text);
+    assert.ok(pieces.every((each) => each.length % character.length === 0));
+    // Whole characters make pieces a little shorter.
+    assert.ok(pieces.length >= MOST_PIECES && pieces.length < MOST_PIECES * 1.01, String(pieces.length));
+  }
 });
 
 Deno.test("textPieces() never cuts through what people see as one character", () => {

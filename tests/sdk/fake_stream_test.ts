@@ -125,6 +125,27 @@ Deno.test("openai SDK: reasoning in a whole chat completion comes piece by piece
   assert.deepEqual([thought, content, annotations], [TEXT, "done", [{ type: "x" }]]);
 });
 
+Deno.test("openai SDK: calls of a whole chat completion stay apart, even if a relay numbers all of them 0", async () => {
+  const calls = ["a", "b"].map((id) => ({ index: 0, ...toolCall(id, id, "{}") }));
+  await using upstream = await ScriptedUpstream.start(
+    json(200, chat([{ ...said(null, { tool_calls: calls }), finish_reason: "tool_calls" }])),
+  );
+  await using served = await openaiClient(upstream);
+  const { choices } = await served.client.chat.completions
+    .stream({ model: "m", messages: [{ role: "user", content: "hi" }] }).finalChatCompletion();
+  assert.deepEqual(choices[0]?.message.tool_calls?.map(({ id }) => id), ["a", "b"]);
+});
+
+Deno.test("openai SDK: sound in a whole chat completion comes to the same", async () => {
+  const audio = { id: "audio_1", data: "QUJD".repeat(1 << 18), expires_at: 1_800_000_000, transcript: TEXT };
+  await using upstream = await ScriptedUpstream.start(json(200, chat([said(null, { audio })])));
+  await using served = await openaiClient(upstream);
+  const { choices } = await served.client.chat.completions
+    .stream({ model: "m", messages: [{ role: "user", content: "hi" }] }).finalChatCompletion();
+  const message = choices[0]?.message as { audio?: unknown } | undefined;
+  assert.deepEqual(message?.audio, audio);
+});
+
 const RESPONSE = {
   id: "resp_1",
   object: "response",
@@ -266,6 +287,33 @@ Deno.test("anthropic SDK: a stream made of a whole message comes to the same", a
   const [row] = await gateway.logs(1);
   assert.deepEqual([row?.prompt_tokens, row?.completion_tokens, row?.UsageSource], [6, 5, "measured"]);
 });
+
+const EDGES = {
+  "no content": { content: [] },
+  "an empty text": { content: [{ type: "text", text: "" }] },
+  "a refusal": {
+    content: [{ type: "text", text: "no" }],
+    stop_reason: "refusal",
+    stop_details: { type: "refusal", category: "cyber", explanation: "why" },
+  },
+  "no usage": { content: [{ type: "text", text: "x" }], usage: undefined },
+};
+for (const [what, fields] of Object.entries(EDGES)) {
+  Deno.test(`anthropic SDK: a stream made of a whole message with ${what} comes to the same`, async () => {
+    const message = { ...MESSAGE, stop_reason: "end_turn", stop_details: null, ...fields };
+    await using upstream = await ScriptedUpstream.start(json(200, message));
+    await using gateway = await TestGateway.start();
+    await serveMessages(gateway, [{ url: upstream.url, ...FAKE }]);
+    const client = new Anthropic({ apiKey: TOKEN, authToken: null, baseURL: gateway.url, maxRetries: 0 });
+    const { content, stop_reason, stop_details } = await client.messages.stream(REQUEST).finalMessage();
+    assert.deepEqual(
+      JSON.parse(JSON.stringify({ content, stop_reason, stop_details })),
+      { content: message.content, stop_reason: message.stop_reason, stop_details: message.stop_details },
+    );
+    const source = message.usage === undefined ? "estimated" : "measured";
+    assert.equal((await gateway.logs(1))[0]?.UsageSource, source);
+  });
+}
 
 const CANDIDATES = [
   {

@@ -9,15 +9,16 @@ export const messageFakeStream: FakeStream = { edits: [["stream", "false"]], wri
 
 function* writeMessage(text: string): Generator<string> {
   const message = asObject(parseExact(text)) ?? {};
-  const { content, stop_reason = null, stop_sequence = null, usage } = message;
-  const figures = asObject(usage);
+  const { content, stop_reason = null, stop_sequence = null, stop_details } = message;
+  const end = { stop_reason, stop_sequence, ...(stop_details !== undefined && { stop_details }) };
+  // Clients read both, and stumble where there is none.
+  const usage = asObject(message.usage) ?? {};
   yield event("message_start", {
     message: {
       ...message,
       content: [],
-      stop_reason: null,
-      stop_sequence: null,
-      ...(figures !== null && { usage: { ...figures, output_tokens: 0 } }),
+      ...Object.fromEntries(Object.keys(end).map((name) => [name, null])),
+      usage: "output_tokens" in usage ? { ...usage, output_tokens: 0 } : usage,
     },
   });
   for (const [index, given] of asArray(content).entries()) {
@@ -26,7 +27,7 @@ function* writeMessage(text: string): Generator<string> {
     for (const delta of deltasOf(block)) yield event("content_block_delta", { index, delta });
     yield event("content_block_stop", { index });
   }
-  yield event("message_delta", { delta: { stop_reason, stop_sequence }, ...(figures !== null && { usage }) });
+  yield event("message_delta", { delta: end, usage });
   yield event("message_stop", {});
 }
 

@@ -1,6 +1,6 @@
 /** Whole Chat Completions answers as streams, for providers that cannot stream. @module */
 import { parseExact } from "../exact_json.ts";
-import { asArray, asObject, asString, type JsonObject } from "../json_access.ts";
+import { asArray, asCount, asObject, asString, type JsonObject } from "../json_access.ts";
 import type { FakeStream } from "../protocol.ts";
 import { textPieces } from "../text_pieces.ts";
 
@@ -22,7 +22,8 @@ function* writeChat(text: string): Generator<string> {
   const chunk = (members: JsonObject) =>
     `data: ${JSON.stringify({ ...head, object: "chat.completion.chunk", ...members })}\n\n`;
   for (const [position, given] of asArray(choices).entries()) {
-    const { index = position, message, finish_reason = null, ...rest } = asObject(given) ?? {};
+    const { index: stated, message, finish_reason = null, ...rest } = asObject(given) ?? {};
+    const index = asCount(stated) ?? position;
     for (const delta of deltasOf(asObject(message) ?? {})) {
       yield chunk({ choices: [{ index, delta, finish_reason: null }] });
     }
@@ -53,8 +54,8 @@ function* deltasOf(message: JsonObject): Generator<JsonObject> {
   for (const [index, each] of asArray(calls).entries()) yield* callDeltas(index, asObject(each) ?? {});
 }
 
-function* callDeltas(position: number, call: JsonObject): Generator<JsonObject> {
-  const { index = position, ...rest } = call;
+/** An index that the call has itself does not count: whole answers need none, and relays number all calls 0. */
+function* callDeltas(index: number, { index: _, ...rest }: JsonObject): Generator<JsonObject> {
   const called = asObject(rest.function);
   if (called === null) {
     yield { tool_calls: [{ index, ...rest }] };
