@@ -27,6 +27,8 @@ export interface UpstreamConnection {
   readonly closed: Promise<ConnectionEnd>;
   /** Everything the client has sent so far. */
   bytes(): Uint8Array;
+  /** Bytes that were handed to the socket so far. A write is begun when the one before it has left. */
+  readonly sentBytes: number;
 }
 
 /** A request that has arrived whole. */
@@ -191,6 +193,10 @@ class Link implements UpstreamConnection {
   readonly #end: (by: ConnectionEnd["by"]) => void;
   readonly #destroyed: Promise<void>;
   #over = false;
+
+  get sentBytes(): number {
+    return this.socket.bytesWritten;
+  }
 
   constructor(readonly socket: Socket, readonly id: number) {
     const closed = Promise.withResolvers<ConnectionEnd>();
