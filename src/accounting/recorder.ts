@@ -103,6 +103,7 @@ export class Recorder {
     const entry = attempt as Entry;
     if (entry.outcome !== RUNNING) return;
     entry.outcome = outcome;
+    // A full batch is made at once, so its bodies must be there.
     if (io !== null) this.#keepIo(entry, io);
     if (!entry.queued) this.#enqueue(entry);
   }
@@ -141,6 +142,7 @@ export class Recorder {
       // A running attempt gets another chance when it ends.
       if (entry.outcome === RUNNING) return;
       this.#dropped++;
+      if (entry.io !== null) this.#ioBytes -= sizeOf(entry.io);
       if (this.#dropped === 1 || this.#dropped % 10_000 === 0) {
         this.#log.error("the database takes no rows; {count} log rows were dropped", {
           count: this.#dropped,

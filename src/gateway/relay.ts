@@ -164,8 +164,18 @@ export function relay(
       controller.close();
     } else fail(controller, outcome);
   };
+  // Each is waited for in its own turn: who pauses does not use up the other's time.
+  const clientsTurn = () => {
+    timer.pause();
+    watch?.wait();
+  };
+  const providersTurn = () => {
+    watch?.pause();
+    timer.resume();
+  };
   let held: readonly Uint8Array<ArrayBuffer>[] = gate.held;
   pump.commit();
+  timer.pause();
   const leave = async () => {
     // A client that leaves after the end mark has had everything.
     finish(tap.ended ? endOf(tap) : { type: "client_gone" });
@@ -180,12 +190,12 @@ export function relay(
       });
     },
     async pull(controller) {
-      watch?.pause();
+      providersTurn();
       if (held.length > 0) {
         for (const piece of held) controller.enqueue(piece);
         held = [];
         if (gate.finished) end(controller);
-        watch?.wait();
+        clientsTurn();
         return;
       }
       try {
@@ -196,7 +206,7 @@ export function relay(
           if (pieces === null) end(controller);
           // A read that was wholly taken out leaves nothing to answer this pull with.
           if (pieces !== null && pieces.length === 0) continue;
-          watch?.wait();
+          clientsTurn();
           return;
         }
       } catch (error) {

@@ -211,6 +211,19 @@ Deno.test("recorded bodies go with the end of their row", async () => {
   assert.deepEqual([...table.rows.values()].map((row) => row.io), [io, io]);
 });
 
+Deno.test("recorded bodies go with a row whose end fills a batch, which is written at once", async () => {
+  const table = new Table();
+  const recorder = new Recorder(table.write, { flushMs: 60_000 });
+  const io = { input: "in", text: "out", events: null };
+  const running = recorder.begin(start("running"));
+  await recorder.flush();
+  for (let n = 0; n < 499; n++) recorder.begin(start("other"));
+  recorder.end(running, success, io);
+  await recorder.close();
+  assert.deepEqual(table.batches, [1, 500]);
+  assert.deepEqual(table.rows.get(1)?.io, io);
+});
+
 Deno.test("bodies beyond the limit are given up while the database is slow, their rows are not", async () => {
   const table = new Table();
   table.failing = true;
@@ -225,4 +238,16 @@ Deno.test("bodies beyond the limit are given up while the database is slow, thei
   recorder.end(recorder.begin(start("d")), success, io);
   await recorder.close();
   assert.deepEqual([...table.rows.values()].at(-1)?.io, io);
+});
+
+Deno.test("bodies of a row that was dropped take no room from those of others", async () => {
+  const table = new Table();
+  const recorder = new Recorder(table.write, { flushMs: 10, capacity: 1, ioCapacity: 10 });
+  const io = { input: "1234", text: "", events: ["56"] };
+  const kept = recorder.begin(start("kept"));
+  recorder.end(recorder.begin(start("dropped")), success, io);
+  assert.equal(recorder.dropped, 1);
+  recorder.end(kept, success, io);
+  await recorder.close();
+  assert.deepEqual([...table.rows.values()].map((row) => row.io), [io]);
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { okChat, okSse, textFrame } from "../upstream/fixtures.ts";
-import { answer, chunk, head, until, write } from "../upstream/replies.ts";
+import { OK_SSE, okChat, okSse, textFrame } from "../upstream/fixtures.ts";
+import { answer, chunk, head, json, sse, until, write } from "../upstream/replies.ts";
 import { ScriptedUpstream } from "../upstream/scripted_upstream.ts";
 import { RawConnection } from "./raw_connection.ts";
 import { TestGateway, TOKEN } from "./test_gateway.ts";
@@ -85,6 +85,25 @@ Deno.test("a client that takes nothing of its stream is given up: the provider's
     0,
   );
 });
+
+for (const fake_stream of [false, true]) {
+  const made = fake_stream ? "made of a whole answer" : "of a provider";
+  Deno.test(`a client that pauses for longer than a provider may be silent gets the whole stream ${made}`, async () => {
+    const text = "a".repeat(20_000_000);
+    const whole = { choices: [{ message: { content: text }, finish_reason: "stop" }] };
+    const frames = [...Array(200).fill(textFrame("a".repeat(100_000))), ...OK_SSE.slice(-3)];
+    await using upstream = await ScriptedUpstream.start(fake_stream ? json(200, whole) : sse(frames));
+    await using gateway = await TestGateway.start({
+      "stream-idle-seconds": "0.5",
+      "client-idle-seconds": "60",
+    });
+    await gateway.serveModel({ providers: [{ url: upstream.url, provider: { fake_stream } }] });
+    const response = await gateway.chat({ stream: true });
+    await new Promise((later) => setTimeout(later, 1_500));
+    assert.match((await response.text()).slice(-20), /\[DONE\]\n\n$/);
+    assert.equal((await gateway.logs(1))[0]?.Outcome, "completed");
+  });
+}
 
 Deno.test("a client that waits for a silent provider is not taken for one that stands still", async () => {
   const { promise, resolve } = Promise.withResolvers<void>();
