@@ -68,6 +68,8 @@ export class Recorder {
   #failures = 0;
   #dropped = 0;
   #droppedIo = 0;
+  /** Records of the batch that is being written. */
+  #inHand = 0;
   #ioBytes = 0;
   #keyUses = new Map<number, KeyUse>();
   #closed = false;
@@ -79,9 +81,9 @@ export class Recorder {
     this.#ioCapacity = options.ioCapacity ?? 64 * 1024 * 1024;
   }
 
-  /** Records that wait to be written. */
+  /** Records that are not in the database yet: those that wait, and those that are being written. */
   get waiting(): number {
-    return this.#queue.length;
+    return this.#queue.length + this.#inHand;
   }
 
   /** Records that were given up because the database took none for too long. */
@@ -208,6 +210,7 @@ export class Recorder {
 
   async #writeBatch(): Promise<void> {
     const batch = this.#queue.splice(0, BATCH_ROWS);
+    this.#inHand = batch.length;
     const keyUses = this.#keyUses;
     this.#keyUses = new Map();
     const fresh: Entry[] = [];
@@ -237,6 +240,8 @@ export class Recorder {
       for (const entry of again) entry.queued = true;
       this.#queue.unshift(...again);
       this.#takeBack(keyUses);
+    } finally {
+      this.#inHand = 0;
     }
   }
 

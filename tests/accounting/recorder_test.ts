@@ -199,6 +199,21 @@ Deno.test("uses of keys that leave no row are written with the next batch, summe
   });
 });
 
+Deno.test("a record waits until it is in the database, also while its batch is being written", async () => {
+  const table = new Table();
+  const gate = Promise.withResolvers<void>();
+  table.gate = gate.promise;
+  const recorder = new Recorder(table.write, { flushMs: 10 });
+  recorder.end(recorder.begin(start("a")), success);
+  const flushed = recorder.flush();
+  await Promise.resolve();
+  assert.equal(recorder.waiting, 1);
+  gate.resolve();
+  await flushed;
+  assert.equal(recorder.waiting, 0);
+  await recorder.close();
+});
+
 Deno.test("recorded bodies go with the end of their row", async () => {
   const table = new Table();
   const recorder = new Recorder(table.write, { flushMs: 10 });
