@@ -10,6 +10,7 @@ import { anthropicDialect } from "../protocols/anthropic/errors.ts";
 import { anthropicCountTokens, anthropicMessages } from "../protocols/anthropic/messages.ts";
 import { asObject } from "../protocols/json_access.ts";
 import { bearerCredential, type ReadCredential } from "./admission.ts";
+import type { Patience } from "./client_idle.ts";
 import { countTokens } from "./count_tokens.ts";
 import { answerModelByName } from "./model_by_name.ts";
 import { anthropicModel, anthropicModelList, listedModels } from "./model_list.ts";
@@ -81,9 +82,9 @@ export function anthropicBaseMethods(path: string): string | null {
 }
 
 /** Adds what Claude Code calls at its base URL beside the API itself. */
-export function claudeCodeRoutes(app: Hono<Connection>): void {
+export function claudeCodeRoutes(app: Hono<Connection>, { gateway }: RouteOptions): void {
   for (const base of ["", "/anthropic"]) {
-    for (const path of EVENT_PATHS) app.post(base + path, swallowEvents);
+    for (const path of EVENT_PATHS) app.post(base + path, (c) => swallowEvents(c, gateway));
     // It looks whether anybody is there before it starts.
     app.get(base === "" ? "/" : base, (c, next) => c.req.method === "HEAD" ? c.body(null) : next());
   }
@@ -106,10 +107,10 @@ function modelByName(c: Context<Connection>, prefix: string, options: RouteOptio
 }
 
 /** Takes telemetry, so that its sender does not keep it and try again, and forgets it. Needs no credential: it has none. */
-async function swallowEvents(c: Context<Connection>): Promise<Response> {
+async function swallowEvents(c: Context<Connection>, patience: Patience): Promise<Response> {
   let events: unknown;
   try {
-    const body = await readBody(c.req.raw, EVENTS_LIMIT_BYTES);
+    const body = await readBody(c.req.raw, EVENTS_LIMIT_BYTES, patience);
     events = asObject(JSON.parse(new TextDecoder().decode(body)))?.events;
   } catch (error) {
     if (error instanceof BodyRefused) return refuse(anthropicDialect, error);

@@ -14,10 +14,10 @@ export class BodyRefused extends Error {
  * The body, decoded if `content-encoding` says so.
  *
  * @param limit bytes, before and after decoding
- * @param patience how long nothing of it may come; without it, for ever
+ * @param patience how long nothing of it may come
  * @throws {BodyRefused} 413 over the limit, 415 for an unknown encoding, 400 for a broken one, 408 for one that stops
  */
-export async function readBody(request: Request, limit: number, patience?: Patience): Promise<Uint8Array> {
+export async function readBody(request: Request, limit: number, patience: Patience): Promise<Uint8Array> {
   const length = request.headers.get("content-length");
   if (length !== null && Number(length) > limit) throw tooLarge(limit);
   const raw = request.body === null
@@ -38,8 +38,7 @@ export async function readBody(request: Request, limit: number, patience?: Patie
 const SMALL_BYTES = 64 * 1024;
 
 /** A small body has to come whole in the time in which something of a larger one has to. */
-async function readSmall(request: Request, patience: Patience | undefined): Promise<Uint8Array> {
-  if (patience === undefined) return await request.bytes();
+async function readSmall(request: Request, patience: Patience): Promise<Uint8Array> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const watch = new ClientWatch(patience, () => reject(tooSlow(patience)));
   try {
@@ -54,26 +53,26 @@ async function readPieces(
   stream: ReadableStream<Uint8Array>,
   length: string | null,
   limit: number,
-  patience: Patience | undefined,
+  patience: Patience,
 ): Promise<Uint8Array> {
   const reader = stream.getReader();
   // A cancelled read ends as if the body did.
-  const watch = patience && new ClientWatch(patience, () => void reader.cancel().catch(() => {}));
+  const watch = new ClientWatch(patience, () => void reader.cancel().catch(() => {}));
   const pieces = piecesOf(reader, watch);
   try {
     const whole = length === null
       ? await readWithin(pieces, limit)
       : await readExactly(pieces, Number(length));
-    if (patience !== undefined && watch?.isOver === true) throw tooSlow(patience);
+    if (watch.isOver) throw tooSlow(patience);
     return whole;
   } finally {
-    watch?.clear();
+    watch.clear();
   }
 }
 
 async function* piecesOf(
   reader: ReadableStreamDefaultReader<Uint8Array>,
-  watch: ClientWatch | undefined,
+  watch: ClientWatch,
 ): AsyncGenerator<Uint8Array> {
   let finished = false;
   try {
@@ -81,7 +80,7 @@ async function* piecesOf(
       const { done, value } = await reader.read();
       finished = done;
       if (done) return;
-      watch?.wait();
+      watch.wait();
       yield value;
     }
   } finally {

@@ -33,7 +33,7 @@ export function gatewayRoutes(options: RouteOptions): Hono<Connection> {
     anthropicRoutes(app, prefix, options);
     app.all(`${prefix}/messages/*`, (c) => noSuchRoute(c, prefix, anthropicDialect, anthropicMethods));
   }
-  claudeCodeRoutes(app);
+  claudeCodeRoutes(app, options);
   app.all("/anthropic/*", (c) => noSuchRoute(c, "/anthropic", anthropicDialect, anthropicBaseMethods));
   for (const prefix of ["/v1", "/openai/v1"]) {
     openaiRoutes(app, prefix, options);

@@ -107,6 +107,11 @@ Deno.test("find() takes a hash in capitals for the same hash", () => {
   assert.equal(new Sample([row(1, { hash: sha256("key-1").toUpperCase() })]).id("key-1"), 1);
 });
 
+/** A text as `Headers` shows what HTTP carries of it: a character for each byte. */
+function inHeader(text: string): string {
+  return Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join("");
+}
+
 Deno.test("find() knows a key that stands in plain text, also one beyond ASCII as HTTP carries it", () => {
   const sample = new Sample([
     row(1, { hash: "", key: "sk-llmio-old" }),
@@ -114,8 +119,18 @@ Deno.test("find() knows a key that stands in plain text, also one beyond ASCII a
   ]);
   assert.equal(sample.id("sk-llmio-old"), 1);
   assert.equal(sample.id("schlüssel-钥"), 2);
-  const inHeader = Array.from(new TextEncoder().encode("schlüssel-钥"), (byte) => String.fromCharCode(byte));
-  assert.equal(sample.id(inHeader.join("")), 2);
+  assert.equal(sample.id(inHeader("schlüssel-钥")), 2);
+});
+
+Deno.test("find() knows a key beyond ASCII also once it is hashed or rotated", () => {
+  const [hashed, before] = ["schlüssel-钥", "früher"];
+  const sample = new Sample([
+    row(1, { hash: sha256(hashed), previousHash: sha256(before), previousUntilMs: NOW + HOUR }),
+  ]);
+  for (const text of [hashed, before, inHeader(hashed), inHeader(before)]) {
+    assert.equal(sample.id(text), 1, text);
+  }
+  assert.equal(sample.id(inHeader(inHeader(hashed))), "unknown");
 });
 
 Deno.test("find() knows a stored text of any length", () => {

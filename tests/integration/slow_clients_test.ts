@@ -47,6 +47,14 @@ for (
   });
 }
 
+Deno.test("telemetry that stops coming is not waited for either, although it needs no credential", async () => {
+  await using gateway = await TestGateway.start(FLAGS);
+  await using connection = await RawConnection.open(gateway.url);
+  connection.write(headOf("/api/event_logging/batch", "Content-Length: 100") + '{"events":');
+  await connection.until(() => connection.received.includes("\r\n\r\n{"));
+  assert.deepEqual(connection.statuses, [408]);
+});
+
 Deno.test("a slow body that goes on coming is read to its end", async () => {
   await using upstream = await ScriptedUpstream.start(okChat());
   await using gateway = await TestGateway.start(FLAGS);
