@@ -159,7 +159,7 @@ async function serve(
   const cleaner = new LogCleaner({ store, timeZone: settings.timeZone, now: Date.now });
   const pruner = new AuditPruner(store.audit, Date.now);
   const adminTokens = await loadAdminTokens(store, Date.now);
-  const app = buildApp(settings, store, routing, gateway, keys, adminTokens, health, cleaner);
+  const app = buildApp(settings, { store, routing, gateway, keys, adminTokens, health, cleaner });
   const http = Deno.serve({
     hostname: settings.host,
     port: settings.port,
@@ -297,16 +297,15 @@ function makeGateway(
   };
 }
 
-function buildApp(
-  settings: Settings,
-  store: Store,
-  routing: Routing,
-  gateway: Gateway,
-  keys: ClientKeys,
-  adminTokens: AdminTokens,
-  health: HealthService,
-  cleaner: LogCleaner,
-): Hono {
+/** What the routes are made of. */
+interface Rooms extends Pick<Parts, "store" | "gateway" | "health" | "cleaner"> {
+  readonly routing: Routing;
+  readonly keys: ClientKeys;
+  readonly adminTokens: AdminTokens;
+}
+
+function buildApp(settings: Settings, rooms: Rooms): Hono {
+  const { store, routing, gateway, keys, adminTokens, health, cleaner } = rooms;
   const token = adminToken(settings.token);
   const app = new Hono({ getPath: clientPath });
   const addresses = new ClientAddresses(settings.trustedProxies);

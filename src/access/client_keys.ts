@@ -4,11 +4,11 @@
  * @module
  */
 import { Buffer } from "node:buffer";
+import type { Standing } from "../protocols/protocol.ts";
 import type { AuthKey, KeySpending, RecentUse } from "../store/auth_keys.ts";
 import { BudgetCalendar, type BudgetDays } from "./budget_calendar.ts";
 import {
   KeyLimits,
-  type KeyStanding,
   type LimitRefusal,
   type LimitsSetting,
   type Permit,
@@ -16,7 +16,7 @@ import {
 } from "./key_limits.ts";
 import { hashKey, keyHash } from "./key_text.ts";
 
-export type { KeyStanding, LimitRefusal, LimitStanding, Permit, RequestUse } from "./key_limits.ts";
+export type { LimitRefusal, Permit, RequestUse } from "./key_limits.ts";
 
 /** What the keys need to know of the world. */
 export interface ClientKeysOptions extends BudgetDays {
@@ -55,7 +55,7 @@ export interface ClientKey {
    */
   admit(estimate: RequestUse): Permit | LimitRefusal;
   /** How much is left, for rate-limit headers. */
-  standing(): KeyStanding;
+  standing(): Standing;
 }
 
 /** What opens a key, and until when. Times are epoch milliseconds. */
@@ -202,7 +202,7 @@ class RowKey implements ClientKey {
     return this.#limits.admit(estimate);
   }
 
-  standing(): KeyStanding {
+  standing(): Standing {
     return this.#limits.standing();
   }
 }

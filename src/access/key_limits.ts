@@ -1,5 +1,6 @@
 /** Limits of a client's key: requests and tokens a minute, requests at once, budgets. @module */
 import type { AuthKeyLimits, KeySpending, RecentUse } from "../store/auth_keys.ts";
+import type { Allowance, Standing } from "../protocols/protocol.ts";
 import {
   type BudgetHold,
   type BudgetRefusal,
@@ -45,21 +46,6 @@ export interface LimitRefusal {
    * have to end first.
    */
   readonly retryAfterMs: number | null;
-}
-
-/** How much is left of a limit. */
-export interface LimitStanding {
-  readonly limit: number;
-  /** From 0 on. What is set aside for requests under way is not left. */
-  readonly remaining: number;
-  /** When all of it is there again, if nothing more comes and what is under way ended now; 0 = it is. */
-  readonly resetMs: number;
-}
-
-/** How much is left of the limits by the minute, for rate-limit headers; `null` = no such limit. */
-export interface KeyStanding {
-  readonly requests: LimitStanding | null;
-  readonly tokens: LimitStanding | null;
 }
 
 /** The part of a key's row that limits it. */
@@ -151,7 +137,7 @@ export class KeyLimits {
   }
 
   /** How much is left of the limits by the minute. */
-  standing(): KeyStanding {
+  standing(): Standing {
     const now = this.#setting.now();
     const { requestsPerMinute, tokensPerMinute } = this.#rules;
     return {
@@ -253,7 +239,7 @@ function blocked(limit: LimitRefusal["limit"], may: string): LimitRefusal {
   };
 }
 
-function standing(used: SlidingMinute, limit: number, reserved: number, now: number): LimitStanding {
+function standing(used: SlidingMinute, limit: number, reserved: number, now: number): Allowance {
   const resetMs = used.untilAtMost(now, 0);
   return {
     limit,

@@ -1,37 +1,22 @@
 /** The texts of keys: how they are made, what is kept of them and what is shown. @module */
 import { createHash } from "node:crypto";
 import type { AuthKey } from "../store/auth_keys.ts";
+import { randomText } from "./random_text.ts";
 import { mask } from "./secrets.ts";
 
 /** What every key of a client begins with. */
 export const AUTH_KEY_PREFIX = "sk-llmio-";
 
 const AUTH_KEY_LENGTH = 36;
-const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-/** Bytes from here on would make the first characters of the alphabet more frequent than the others. */
-const FAIR_BELOW = 256 - 256 % ALPHABET.length;
 
 /** A new key for a client: `sk-llmio-` and 36 characters, as llmio makes them. */
 export function newAuthKey(): string {
   return newSecretText(AUTH_KEY_PREFIX, AUTH_KEY_LENGTH);
 }
 
-/**
- * A new secret that nobody can guess: the prefix and so many characters of `0-9a-zA-Z`, each as likely as any other.
- *
- * @example
- * ```ts
- * newSecretText("sk-llmio-", 36); // sk-llmio-4kX…
- * ```
- */
+/** A new secret that nobody can guess: the prefix, and so many random characters of `0-9a-zA-Z`. */
 export function newSecretText(prefix: string, length: number): string {
-  let text = "";
-  while (text.length < length) {
-    for (const byte of crypto.getRandomValues(new Uint8Array(length - text.length))) {
-      if (byte < FAIR_BELOW) text += ALPHABET.charAt(byte % ALPHABET.length);
-    }
-  }
-  return prefix + text;
+  return prefix + randomText(length);
 }
 
 /** SHA-256 in hex. It needs no salt and no slow hash: a secret this long cannot be found by trying. */

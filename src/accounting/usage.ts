@@ -7,20 +7,17 @@ import type { Usage } from "../protocols/protocol.ts";
  */
 export function mergeUsage(known: Usage | null, latest: Usage): Usage {
   if (known === null) return latest;
+  const cacheWriteTokens = latest.cacheWriteTokens ?? known.cacheWriteTokens;
+  const reasoningTokens = latest.reasoningTokens ?? known.reasoningTokens;
   return {
     promptTokens: latest.promptTokens ?? known.promptTokens,
     completionTokens: latest.completionTokens ?? known.completionTokens,
     totalTokens: latest.totalTokens ?? known.totalTokens,
     cachedTokens: latest.cachedTokens ?? known.cachedTokens,
-    ...partly("cacheWriteTokens", latest.cacheWriteTokens ?? known.cacheWriteTokens),
-    ...partly("reasoningTokens", latest.reasoningTokens ?? known.reasoningTokens),
+    ...(cacheWriteTokens !== undefined && { cacheWriteTokens }),
+    ...(reasoningTokens !== undefined && { reasoningTokens }),
     audioTokens: latest.audioTokens ?? known.audioTokens,
   };
-}
-
-/** A member that is left out where it is not known. */
-function partly<Name extends string>(name: Name, value: number | undefined): { [key in Name]?: number } {
-  return (value === undefined ? {} : { [name]: value }) as { [key in Name]?: number };
 }
 
 /** Figures as they stand in a row: what the vendor did not say is 0 there, and the source says so. */

@@ -19,6 +19,7 @@ import { wholeJson } from "./client_body.ts";
 import { askService } from "./count_service.ts";
 import type { ClientRequest, Gateway } from "./client_request.ts";
 import { responseHeaders } from "./headers.ts";
+import { routesFor } from "./key_permit.ts";
 import { errorResponse, goneReply, scrubbedAnswer, stoppingError, wholeReply } from "./reply.ts";
 import type { RoutedModel, Target } from "./routing_table.ts";
 import { CallEnded, CLIENT_GONE } from "./upstream.ts";
@@ -92,8 +93,7 @@ class CountRun {
   /** One round through the candidates. @returns a count, or a refusal that is the caller's own fault */
   async #askCandidates(model: RoutedModel): Promise<Response | null> {
     const { gateway, request: { operation: { protocol }, inspection } } = this;
-    const { providers } = this.request.caller;
-    const allowed = model.routes.filter(({ providerId }) => providers?.has(providerId) ?? true);
+    const allowed = routesFor(this.request.caller, model.routes);
     const routes = eligible(allowed, { protocol, tools: false, structuredOutput: false, image: false });
     const deadlineAt = Date.now() + Math.min(CANDIDATES_MS, model.timeOutMs);
     let walk: Walk = emptyWalk;

@@ -19,6 +19,7 @@ import { fakeStreamOf } from "./fake_stream.ts";
 import { type HeaderRecord, responseHeaders, streamHeaders } from "./headers.ts";
 import type { AttemptHandle } from "./live_state.ts";
 import { IoRecording } from "./io_recording.ts";
+import { routesFor } from "./key_permit.ts";
 import { loggable } from "./loggable.ts";
 import { pause } from "./pause.ts";
 import { relay } from "./relay.ts";
@@ -129,7 +130,6 @@ class Dispatch {
   async #walkCandidates(): Promise<Reply> {
     const { inspection, operation } = this.#request;
     const { tools, structuredOutput, image } = inspection;
-    const { providers } = this.#request.caller;
     const need: Need = { protocol: operation.protocol, tools, structuredOutput, image };
     for (;;) {
       if (this.#ended !== null) return this.#gone(this.#ended);
@@ -137,9 +137,7 @@ class Dispatch {
       const table = this.#gateway.table();
       const model = table.model(inspection.model);
       if (model === undefined) return this.#unknownModel();
-      const allowed = providers === null
-        ? model.routes
-        : model.routes.filter(({ providerId }) => providers.has(providerId));
+      const allowed = routesFor(this.#request.caller, model.routes);
       const fit = eligible(allowed, need);
       const routes = this.#request.tie?.narrow(fit) ?? fit;
       const next = step(this.#walk, {

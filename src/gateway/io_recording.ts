@@ -2,6 +2,7 @@
 import { withoutKnownSecrets } from "../access/scrub.ts";
 import type { RecordedIo } from "../store/logs.ts";
 import type { ClientBody } from "./client_body.ts";
+import { joinBytes } from "./join_bytes.ts";
 import { SseReader } from "./sse.ts";
 
 /** A body that has arrived whole. */
@@ -54,7 +55,7 @@ export class IoRecording {
   }
 
   #text(contentType: string): RecordedIo {
-    const bytes = joined(this.#pieces, this.#kept);
+    const bytes = joinBytes(this.#pieces, this.#kept);
     const text = isText(contentType)
       ? withoutKnownSecrets(decoder.decode(bytes), this.secrets) + this.#cutNote("\n")
       : binaryNote(contentType, this.#size);
@@ -103,14 +104,4 @@ function binaryNote(contentType: string, bytes: number): string {
 
 function cutNote(bytes: number): string {
   return `[cut off: ${bytes} bytes in all]`;
-}
-
-function joined(pieces: readonly Uint8Array[], size: number): Uint8Array {
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
 }

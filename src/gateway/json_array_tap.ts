@@ -10,6 +10,7 @@
  */
 import type { EventReading, StreamGrammar, StreamReader } from "../protocols/protocol.ts";
 import { MAX_EVENT_BYTES } from "./sse.ts";
+import { joinBytes } from "./join_bytes.ts";
 import { StreamFacts } from "./stream_facts.ts";
 import type { Tap } from "./tap.ts";
 
@@ -133,9 +134,14 @@ export class JsonArrayTap extends StreamFacts implements Tap {
 
   /** The current element ends at `to`; what of it stands in this chunk begins at `from`. */
   #finish(chunk: Uint8Array, from: number, to: number): void {
-    const oversized = this.#keptBytes + (to - from) > this.maxElementBytes;
     const last = chunk.subarray(from, to);
-    const bytes = oversized ? NOTHING : this.#kept.length === 0 ? last : this.#joined(last);
+    const size = this.#keptBytes + last.length;
+    const oversized = size > this.maxElementBytes;
+    const bytes = oversized
+      ? NOTHING
+      : this.#kept.length === 0
+      ? last
+      : joinBytes([...this.#kept, last], size);
     this.#kept = [];
     this.#keptBytes = 0;
     this.#open = false;
@@ -143,17 +149,6 @@ export class JsonArrayTap extends StreamFacts implements Tap {
     this.note(oversized ? OVERSIZED : this.#stream.readEvent("", text), text);
     // An array is whole when its bracket closes, whatever its elements say.
     if (this.#inArray) this.complete = false;
-  }
-
-  /** The kept pieces and the last one. */
-  #joined(last: Uint8Array): Uint8Array {
-    const whole = new Uint8Array(this.#keptBytes + last.length);
-    let at = 0;
-    for (const piece of [...this.#kept, last]) {
-      whole.set(piece, at);
-      at += piece.length;
-    }
-    return whole;
   }
 
   #close(): void {

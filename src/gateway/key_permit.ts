@@ -1,5 +1,7 @@
 /** What a client's key may do: which models, and how much. @module */
+import { convertCost } from "../access/budget_costs.ts";
 import type { ClientKey, Permit, RequestUse } from "../access/client_keys.ts";
+import type { Route } from "../failover/candidates.ts";
 import { requestSize } from "../protocols/request_size.ts";
 import type { Dialect, Inspection } from "../protocols/protocol.ts";
 import type { Refusal } from "./admission.ts";
@@ -19,10 +21,21 @@ export function maySee(
   key: ClientKey | null,
   { name, routes }: Pick<RoutedModel, "name" | "routes">,
 ): boolean {
-  if (key === null) return true;
-  if (!key.mayUse(name)) return false;
-  const { providers } = key;
-  return providers === null || routes.some(({ providerId }) => providers.has(providerId));
+  return key === null || key.mayUse(name) && routes.some(({ providerId }) => maySend(key, providerId));
+}
+
+/** Whether a provider may serve somebody. */
+function maySend({ providers }: Pick<ClientKey, "providers">, providerId: number): boolean {
+  return providers === null || providers.has(providerId);
+}
+
+/** Of a model's routes, those whose providers may serve the caller. */
+export function routesFor(
+  caller: Pick<ClientKey, "providers">,
+  routes: readonly Route[],
+): readonly Route[] {
+  // The routing table's own array serves those who have no restriction.
+  return caller.providers === null ? routes : routes.filter(({ providerId }) => maySend(caller, providerId));
 }
 
 /** Why a key may not use a model; `null` = it may, or there is no such model. */
@@ -68,19 +81,16 @@ function mostUse(key: ClientKey, { body, inspection }: AskedCall, gateway: Gatew
   const { inputTokens, outputTokens } = requestSize(body.kind === "json" ? wholeJson(body) : {});
   const usage = { promptTokens: inputTokens, completionTokens: outputTokens, cachedTokens: 0 };
   const tokens = inputTokens + outputTokens;
+  const inDollars = ({ cost, currency }: RequestUse) => convertCost(cost, currency, "USD", gateway.cnyPerUsd);
   let dearest: RequestUse = { ...NOTHING, tokens };
   for (
     const { enabled, providerId, associationId } of gateway.table().model(inspection.model)?.routes ?? []
   ) {
     const target = gateway.table().target(associationId);
-    if (!enabled || target === undefined || key.providers?.has(providerId) === false) continue;
+    if (!enabled || target === undefined || !maySend(key, providerId)) continue;
     const rule = gateway.pricing.ruleOf(target);
     const use = { tokens, cost: rule.cost(usage), currency: rule.currency };
-    if (inDollars(use, gateway) > inDollars(dearest, gateway)) dearest = use;
+    if (inDollars(use) > inDollars(dearest)) dearest = use;
   }
   return dearest;
-}
-
-function inDollars({ cost, currency }: RequestUse, { cnyPerUsd }: Gateway): number {
-  return currency === "CNY" ? cost / cnyPerUsd : cost;
 }

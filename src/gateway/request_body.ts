@@ -1,6 +1,7 @@
 /** Reads a request's body once, as bytes, within a limit. @module */
 import { brotliDecompress, gunzip, inflate, inflateRaw, zstdDecompress } from "node:zlib";
 import { ClientWatch, type Patience } from "./client_idle.ts";
+import { joinBytes } from "./join_bytes.ts";
 
 /** Why a body could not be taken: an HTTP status and a message for the caller. */
 export class BodyRefused extends Error {
@@ -108,13 +109,7 @@ async function readWithin(pieces: AsyncIterable<Uint8Array>, limit: number): Pro
     if (size > limit) throw tooLarge(limit);
     kept.push(piece);
   }
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const piece of kept) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+  return joinBytes(kept, size);
 }
 
 type Decoder = (

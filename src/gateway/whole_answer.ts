@@ -4,6 +4,7 @@ import type { AnswerReading, Operation } from "../protocols/protocol.ts";
 import { asObject } from "../protocols/json_access.ts";
 import { inBandError } from "../protocols/openai/answer.ts";
 import { isCoded } from "./content_coding.ts";
+import { joinBytes } from "./join_bytes.ts";
 import { decode } from "./request_body.ts";
 
 /** Largest whole answer that is taken, in bytes: it is held in memory until it is known to be good. */
@@ -42,13 +43,7 @@ async function readUpTo(response: Response, limit: number): Promise<Uint8Array<A
     if (size > limit) throw new AnswerTooLarge(limit);
     pieces.push(piece);
   }
-  const whole = new Uint8Array(size);
-  let at = 0;
-  for (const piece of pieces) {
-    whole.set(piece, at);
-    at += piece.length;
-  }
-  return whole;
+  return joinBytes(pieces, size);
 }
 
 /** A provider's answer is larger than the gateway holds. */

@@ -117,8 +117,9 @@ export interface ClientCall {
 /** How much of a limit is left. */
 export interface Allowance {
   readonly limit: number;
+  /** From 0 on. What is set aside for requests under way is not left. */
   readonly remaining: number;
-  /** Until all of it is there again, milliseconds. */
+  /** When all of it is there again, if nothing more comes and what is under way ended now, milliseconds; 0 = it is. */
   readonly resetMs: number;
 }
 

@@ -7,6 +7,7 @@ import {
   flagOrNull,
   integer,
   integerOrNull,
+  jsonList,
   jsonObject,
   real,
   realOrNull,
@@ -16,9 +17,10 @@ import {
   time,
   whole,
 } from "./columns.ts";
+import { nameCheck } from "./names.ts";
 import { offsetOf } from "./page.ts";
 import type { Session, Synchronous } from "./session.ts";
-import { MissingReference, NameTaken, type Store } from "./store.ts";
+import { MissingReference, type Store } from "./store.ts";
 import { toRfc3339 } from "./time.ts";
 
 /** Part of a key that an operator changes. */
@@ -107,10 +109,11 @@ function writing(
 ): Pick<Calls, "create" | "update" | "rotate" | "rehash" | "resetBudget" | "remove"> {
   const { database } = session;
   const { get } = reading(session);
+  const claimName = nameCheck(database, "auth_keys");
 
   return {
     create: (fields, { hash, mask }) => {
-      refuseTakenName(session, fields.name, 0);
+      claimName(fields.name);
       refuseMissingProviders(session, fields.providers);
       const now = session.stamp();
       const row = database.get(
@@ -129,7 +132,7 @@ function writing(
       const stored = get(id);
       if (stored === null) return null;
       // Old files may hold a name twice; its holders can still be changed.
-      if (patch.name !== undefined && patch.name !== stored.name) refuseTakenName(session, patch.name, id);
+      if (patch.name !== undefined && patch.name !== stored.name) claimName(patch.name, id);
       refuseMissingProviders(session, patch.providers);
       const changes = FIELDS.map(([column, write]) => [column, write(patch)] as const)
         .filter((change): change is [string, SqlValue] => change[1] !== undefined);
@@ -218,15 +221,6 @@ function usage({ database }: Session): Pick<Calls, "spending" | "recentUse"> {
   };
 }
 
-function refuseTakenName({ database }: Session, name: string, exceptId: number): void {
-  const holder = database.get(
-    "SELECT 1 FROM auth_keys WHERE name = ? AND id <> ? AND deleted_at IS NULL LIMIT 1",
-    name,
-    exceptId,
-  );
-  if (holder !== undefined) throw new NameTaken(`an auth key named "${name}" exists already`);
-}
-
 function refuseMissingProviders({ database }: Session, ids: readonly number[] | null | undefined): void {
   for (const id of ids ?? []) {
     const row = database.get("SELECT 1 FROM providers WHERE id = ? AND deleted_at IS NULL", id);
@@ -299,25 +293,15 @@ function toRecentUse(row: SqlRow): RecentUse {
   };
 }
 
-/** A JSON list; `null` for anything else. */
-function list(value: SqlValue | undefined): unknown[] | null {
-  try {
-    const parsed: unknown = JSON.parse(text(value));
-    return Array.isArray(parsed) ? parsed : null;
-  } catch {
-    return null;
-  }
-}
-
 function strings(value: SqlValue | undefined): string[] {
-  return (list(value) ?? []).filter((member) => typeof member === "string");
+  return (jsonList(value) ?? []).filter((member) => typeof member === "string");
 }
 
 /** Only what says "all" is all: of a damaged list no provider is left. */
 function providerIds(value: SqlValue | undefined): number[] | null {
   const written = text(value).trim();
   if (written === "" || written === "null") return null;
-  return (list(value) ?? []).filter((id) => Number.isSafeInteger(id)).map(Number);
+  return (jsonList(value) ?? []).filter((id) => Number.isSafeInteger(id)).map(Number);
 }
 
 function baseline(value: SqlValue | undefined): BudgetBaseline | null {

@@ -1,5 +1,5 @@
 /** Reads and writes table `chat_ios`. Lives in the workers. @module */
-import { integer, type SqlRow, text, time } from "./columns.ts";
+import { integer, jsonList, type SqlRow, text, time } from "./columns.ts";
 import type { ChatIo } from "./chat_io.ts";
 import type { RecordedIo } from "./logs.ts";
 import type { Session, Synchronous } from "./session.ts";
@@ -43,17 +43,7 @@ function toChatIo(row: SqlRow): ChatIo {
     logId: integer(row["log_id"]),
     input: text(row["input"]),
     text: text(row["of_string"]),
-    events: toEvents(text(row["of_string_array"])),
+    events: jsonList(row["of_string_array"])?.map(String) ?? null,
     style: text(row["style"]),
   };
-}
-
-/** A JSON list of texts; `null` for anything else. */
-function toEvents(json: string): string[] | null {
-  try {
-    const list: unknown = JSON.parse(json);
-    return Array.isArray(list) ? list.map(String) : null;
-  } catch {
-    return null;
-  }
 }

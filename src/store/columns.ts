@@ -75,6 +75,16 @@ export function jsonObject(value: SqlValue | undefined): Record<string, unknown>
   }
 }
 
+/** A JSON list, or `null` for NULL and for anything else. */
+export function jsonList(value: SqlValue | undefined): unknown[] | null {
+  try {
+    const parsed: unknown = JSON.parse(text(value));
+    return Array.isArray(parsed) ? parsed : null;
+  } catch {
+    return null;
+  }
+}
+
 /** A JSON object of strings. Scalars become strings, other members are left out; `null` as for `jsonObject`. */
 export function jsonStrings(value: SqlValue | undefined): Record<string, string> | null {
   const object = jsonObject(value);

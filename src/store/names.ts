@@ -1,6 +1,8 @@
-/** Names of providers and models: unique among live rows. @module */
+/** Names of providers, models and auth keys: unique among live rows. @module */
 import type { Database } from "./database.ts";
 import { NameTaken } from "./store.ts";
+
+const NOUNS = { providers: "a provider", models: "a model", auth_keys: "an auth key" } as const;
 
 /**
  * Makes the check that a name is free in `table`.
@@ -12,22 +14,20 @@ import { NameTaken } from "./store.ts";
  */
 export function nameCheck(
   database: Database,
-  table: "providers" | "models",
+  table: keyof typeof NOUNS,
 ): (name: string, exceptId?: number) => void {
   const constrained = database.get(
     `SELECT 1 FROM pragma_index_list(?) AS list, pragma_index_info(list.name) AS part
      WHERE list."unique" = 1 AND part.name = 'name'`,
     table,
   ) !== undefined;
-  const noun = table === "providers" ? "provider" : "model";
-
   return (name, exceptId = 0) => {
     const holder = database.get(
       `SELECT 1 FROM ${table} WHERE name = ? AND id <> ? AND deleted_at IS NULL LIMIT 1`,
       name,
       exceptId,
     );
-    if (holder !== undefined) throw new NameTaken(`a ${noun} named "${name}" exists already`);
+    if (holder !== undefined) throw new NameTaken(`${NOUNS[table]} named "${name}" exists already`);
     if (constrained) {
       database.run(
         `UPDATE ${table} SET name = name || ' (deleted ' || id || ')' WHERE name = ? AND deleted_at IS NOT NULL`,
