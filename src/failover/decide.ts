@@ -66,8 +66,8 @@ export type Step =
  *
  * Within a round every candidate is tried at most once, tier by tier. A key that is refused, exhausted or limited leads to
  * the next usable key of the same provider; a provider's own trouble leads to another provider as long as one is left, in
- * whatever tier. Within a tier those of a higher priority go before all others. A further round begins, after a wait, with those candidates that only passing troubles stood in the way
- * of: the others would fail again.
+ * whatever tier. Within a tier those of a higher priority go before all others. A further round begins, after a wait,
+ * with those candidates that only passing troubles stood in the way of: the others would fail again.
  */
 export function step(walk: Walk, input: StepInput): Step {
   const last = walk.attempts.at(-1);

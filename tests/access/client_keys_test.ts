@@ -10,10 +10,9 @@ import {
   type Permit,
 } from "../../src/access/client_keys.ts";
 import type { AuthKey } from "../../src/store/auth_keys.ts";
+import { authKey } from "../store/fixtures.ts";
+import { CNY_PER_USD, DAY, HOUR, NOW, UTC_CALENDAR } from "./limited_key.ts";
 
-const NOW = Date.UTC(2026, 4, 20, 12);
-const HOUR = 3_600_000;
-const DAY = 24 * HOUR;
 const NONE = { tokens: 0, cost: 0, currency: "USD" };
 const UNKNOWN = { ok: false, reason: "unknown" };
 const EXPIRED = { ok: false, reason: "expired" };
@@ -25,22 +24,8 @@ function sha256(text: string): string {
 /** A key that is used by the text `key-<id>`, kept as a hash. */
 function row(id: number, fields: Partial<AuthKey> = {}): AuthKey {
   return {
+    ...authKey({ name: `name ${id}` }),
     id,
-    name: `name ${id}`,
-    status: true,
-    ioLog: false,
-    allowAll: true,
-    models: [],
-    expiresAt: null,
-    providers: null,
-    tags: [],
-    requestsPerMinute: null,
-    tokensPerMinute: null,
-    maxConcurrent: null,
-    budgetDay: null,
-    budgetMonth: null,
-    budgetTotal: null,
-    budgetCurrency: "USD",
     createdAt: "2026-01-01T00:00:00Z",
     updatedAt: "2026-01-01T00:00:00Z",
     key: "",
@@ -63,10 +48,8 @@ class Sample {
   constructor(rows: readonly AuthKey[], options: Partial<ClientKeysOptions> = {}) {
     this.keys = new ClientKeys({
       now: () => this.at,
-      dateOf: (ms) => new Date(ms).toISOString().slice(0, 10),
-      nextDay: (ms) => (Math.floor(ms / DAY) + 1) * DAY,
-      nextMonth: (ms) => Date.UTC(new Date(ms).getUTCFullYear(), new Date(ms).getUTCMonth() + 1),
-      cnyPerUsd: 7,
+      ...UTC_CALENDAR,
+      cnyPerUsd: CNY_PER_USD,
       ...options,
     });
     this.keys.useRows(rows);

@@ -9,23 +9,21 @@ import {
   type Permit,
   type RequestUse,
 } from "../../src/access/key_limits.ts";
+import { authKey } from "../store/fixtures.ts";
 
 /** Noon of a Wednesday. */
 export const NOW = Date.UTC(2026, 4, 20, 12);
 export const HOUR = 3_600_000;
 export const DAY = 24 * HOUR;
 export const CNY_PER_USD = 7;
-
-const UNLIMITED: LimitRules = {
-  requestsPerMinute: null,
-  tokensPerMinute: null,
-  maxConcurrent: null,
-  budgetDay: null,
-  budgetMonth: null,
-  budgetTotal: null,
-  budgetCurrency: "USD",
-  budgetBaseline: null,
+/** Days and months that begin with UTC's. */
+export const UTC_CALENDAR = {
+  dateOf: (ms: number) => new Date(ms).toISOString().slice(0, 10),
+  nextDay: (ms: number) => (Math.floor(ms / DAY) + 1) * DAY,
+  nextMonth: (ms: number) => Date.UTC(new Date(ms).getUTCFullYear(), new Date(ms).getUTCMonth() + 1),
 };
+
+const UNLIMITED: LimitRules = { ...authKey(), budgetBaseline: null };
 
 /** The limits of one key under a clock that the test moves. */
 export class Sample {
@@ -33,13 +31,8 @@ export class Sample {
   readonly limits: KeyLimits;
 
   constructor(rules: Partial<LimitRules>) {
-    const calendar = new BudgetCalendar({
-      dateOf: (ms) => new Date(ms).toISOString().slice(0, 10),
-      nextDay: (ms) => (Math.floor(ms / DAY) + 1) * DAY,
-      nextMonth: (ms) => Date.UTC(new Date(ms).getUTCFullYear(), new Date(ms).getUTCMonth() + 1),
-    });
     this.limits = new KeyLimits(
-      { now: () => this.at, calendar, cnyPerUsd: CNY_PER_USD },
+      { now: () => this.at, calendar: new BudgetCalendar(UTC_CALENDAR), cnyPerUsd: CNY_PER_USD },
       { ...UNLIMITED, ...rules },
     );
   }

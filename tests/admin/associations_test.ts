@@ -1,6 +1,6 @@
 /** Rules of `/api/model-providers`. @module */
 import assert from "node:assert/strict";
-import type { LogInsert } from "../../src/store/logs.ts";
+import { log } from "../store/fixtures.ts";
 import { type Admin, seed, startAdmin } from "./harness.ts";
 
 async function stored(admin: Admin, id: number): Promise<unknown> {
@@ -330,7 +330,8 @@ Deno.test("GET /api/model-providers/status answers the latest ten outcomes, olde
   await using admin = await startAdmin();
   const { providerId } = await seed(admin);
   const statuses = ["error", "error", ...Array<"success">(8).fill("success"), "error", "running"] as const;
-  await admin.store.logs.write({ inserts: statuses.map(logInsert), updates: [] });
+  const inserts = statuses.map((status) => log({ status, providerName: "Acme West" }));
+  await admin.store.logs.write({ inserts, updates: [] });
   const query = `provider_id=${providerId}&model_name=gpt-4o&provider_model=gpt-4o-2024-08-06`;
   const { data } = await admin.call("GET", `/model-providers/status?${query}`);
   assert.deepEqual(data, [false, ...Array(8).fill(true), false]);
@@ -362,44 +363,3 @@ Deno.test("GET /api/model-providers/status wants all three parameters and a know
   );
   assert.deepEqual([unknown.status, unknown.message], [404, "Provider not found"]);
 });
-
-function logInsert(status: LogInsert["status"]): LogInsert {
-  return {
-    startedAtMs: 1_000,
-    name: "gpt-4o",
-    traceId: "t",
-    providerId: 1,
-    providerName: "Acme West",
-    providerModel: "gpt-4o-2024-08-06",
-    style: "openai",
-    userAgent: "",
-    remoteIp: "",
-    authKeyId: 0,
-    sessionId: "",
-    chatIo: false,
-    retry: 0,
-    proxyTimeNs: 0,
-    inputPrice: 0,
-    cacheReadPrice: 0,
-    outputPrice: 0,
-    currency: "",
-    status,
-    outcome: "",
-    statusCode: 0,
-    error: "",
-    firstChunkTimeNs: 0,
-    chunkTimeNs: 0,
-    tps: 0,
-    size: 0,
-    promptTokens: 0,
-    completionTokens: 0,
-    totalTokens: 0,
-    cachedTokens: 0,
-    cacheWriteTokens: 0,
-    reasoningTokens: 0,
-    audioTokens: 0,
-    usageSource: "unknown",
-    cost: 0,
-    costSource: "",
-  };
-}

@@ -1,46 +1,19 @@
 /** Rules of `/api/logs`. @module */
 import assert from "node:assert/strict";
 import type { LogInsert } from "../../src/store/logs.ts";
+import { log } from "../store/fixtures.ts";
 import { startAdmin } from "./harness.ts";
 
-const LOG: LogInsert = {
+const LOG = log({
   startedAtMs: Date.UTC(2026, 4, 20, 11, 59, 1, 250),
-  name: "gpt-4o",
   traceId: "aZ09bY18cX",
-  providerId: 1,
   providerName: "Acme West",
-  providerModel: "gpt-4o-2024-08-06",
-  style: "openai",
   userAgent: "OpenAI/JS 5.1",
   remoteIp: "203.0.113.9",
-  authKeyId: 0,
   sessionId: "s-1",
   chatIo: true,
   retry: 1,
-  proxyTimeNs: 412_000,
-  inputPrice: 2.5,
-  cacheReadPrice: 1.25,
-  outputPrice: 10,
-  currency: "USD",
-  status: "success",
-  outcome: "completed",
-  statusCode: 200,
-  error: "",
-  firstChunkTimeNs: 820_113_000,
-  chunkTimeNs: 2_040_551_000,
-  tps: 41.9,
-  size: 18_342,
-  promptTokens: 820,
-  completionTokens: 120,
-  totalTokens: 940,
-  cachedTokens: 512,
-  cacheWriteTokens: 30,
-  reasoningTokens: 40,
-  audioTokens: 0,
-  usageSource: "measured",
-  cost: 0,
-  costSource: "",
-};
+});
 
 Deno.test("GET /api/logs answers llmio's rows, in llmio's order and mixture of namings", async () => {
   await using admin = await startAdmin();

@@ -1,6 +1,6 @@
 /** A gateway in a process of its own, on a database file, as an operator runs it. @module */
 import assert from "node:assert/strict";
-import { SETTINGS } from "../../src/settings.ts";
+import { program, urlIn } from "../cli/program_process.ts";
 import { CALLERS, MODELS, PROTOCOLS } from "./plan.ts";
 import type { Vendor } from "./vendor.ts";
 
@@ -10,10 +10,9 @@ export const TOKEN = "books-admin-token";
 /** Windows cannot ask another process to stop: there, a signal is always the end at once. */
 export const cannotBeAsked = Deno.build.os === "windows";
 
-const ROOT = new URL("../../", import.meta.url);
-/** Those of the task `start`. */
-const PERMISSIONS = ["--allow-net", "--allow-read", "--allow-write", "--allow-env"];
 const READY_WITHIN_MS = 30_000;
+/** Longer than any request of a load may take. */
+const SETTLED_WITHIN_MS = 120_000;
 /** Providers of each protocol. */
 const PROVIDERS = 3;
 
@@ -44,27 +43,12 @@ export class GatewayProcess implements AsyncDisposable {
     // One that was killed has left its own.
     await Deno.remove(readyFile).catch(() => {});
     const flags = ["--host", "127.0.0.1", "--port", "0", "--ready-file", readyFile, "--log-level", "error"];
-    const unset = Object.fromEntries(SETTINGS.map(({ env }) => [env, ""]));
-    const process = new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--no-check",
-        ...PERMISSIONS,
-        "main.ts",
-        "serve",
-        "--db",
-        GatewayProcess.fileIn(folder),
-        ...flags,
-      ],
-      cwd: ROOT,
-      // Blank variables count as not set, so none of this process's settings act.
-      env: { ...unset, TOKEN, TZ: "UTC", NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
-      stdin: "null",
+    const process = program(["serve", "--db", GatewayProcess.fileIn(folder), ...flags], {
+      env: { TOKEN, TZ: "UTC" },
       stdout: "null",
       stderr: "inherit",
     }).spawn();
-    const url = await addressIn(readyFile, process);
-    return new GatewayProcess(process, folder, url);
+    return new GatewayProcess(process, folder, await urlIn(readyFile, process, READY_WITHIN_MS));
   }
 
   /** The database file. */
@@ -90,7 +74,9 @@ export class GatewayProcess implements AsyncDisposable {
 
   /** Waits until nothing is under way and every row is written. */
   async settled(): Promise<void> {
+    const deadline = performance.now() + SETTLED_WITHIN_MS;
     for (;;) {
+      assert.ok(performance.now() < deadline, "requests or rows were still under way");
       const text = await (await this.get("/metrics")).text();
       const busy = /^llmio_(requests_in_flight|recorder_queue_rows) [1-9]/m.test(text);
       // What is being written is not in the queue any more; a row of each attempt says when it is over.
@@ -124,22 +110,6 @@ export class GatewayProcess implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill();
   }
-}
-
-async function addressIn(file: string, process: Deno.ChildProcess): Promise<string> {
-  let ended = false;
-  process.status.then(() => ended = true);
-  const deadline = performance.now() + READY_WITHIN_MS;
-  while (!ended && performance.now() < deadline) {
-    try {
-      return JSON.parse(await Deno.readTextFile(file)).url;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-  if (!ended) process.kill("SIGKILL");
-  throw new Error(ended ? "the gateway ended at its start" : "the gateway was not ready in time");
 }
 
 /** Sets all models up, each with all providers, and answers the callers. Probes are off: they ask nobody's vendor. */

@@ -1,8 +1,7 @@
 /** A gateway in a process of its own that says everything it can, and all that it says. @module */
 import assert from "node:assert/strict";
-import { SETTINGS } from "../../src/settings.ts";
+import { program, urlIn } from "../cli/program_process.ts";
 
-const ROOT = new URL("../../", import.meta.url);
 const READY_WITHIN_MS = 60_000;
 
 /** A gateway that listens. */
@@ -18,23 +17,21 @@ export class CapturedProcess {
   /** Starts one in a folder, with these variables and with the log at its most talkative. */
   static async start(folder: string, env: Record<string, string>): Promise<CapturedProcess> {
     const readyFile = `${folder}/ready.json`;
-    const unset = Object.fromEntries(SETTINGS.map(({ env }) => [env, ""]));
-    const process = new Deno.Command(Deno.execPath(), {
-      args: [
-        ...["run", "--no-check", "--allow-net", "--allow-read", "--allow-write", "--allow-env", "main.ts"],
-        ...["serve", "--host", "127.0.0.1", "--port", "0", "--ready-file", readyFile],
-        ...["--db", `${folder}/llmio.db`, "--flush-ms", "20", "--log-level", "debug", "--log-format", "json"],
-      ],
-      cwd: ROOT,
-      // Blank variables count as not set, so none of this process's settings act.
-      env: { ...unset, TZ: "UTC", NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1", ...env },
-      stdin: "null",
+    const flags = [
+      ...["--host", "127.0.0.1", "--port", "0", "--ready-file", readyFile],
+      ...["--db", `${folder}/llmio.db`, "--flush-ms", "20", "--log-level", "debug", "--log-format", "json"],
+    ];
+    const process = program(["serve", ...flags], {
+      env: { TZ: "UTC", ...env },
       stdout: "piped",
       stderr: "piped",
     }).spawn();
     const written = Promise.all([new Response(process.stdout).text(), new Response(process.stderr).text()])
       .then((texts) => texts.join("\n"));
-    return new CapturedProcess(await addressIn(readyFile, process, written), folder, process, written);
+    const url = await urlIn(readyFile, process, READY_WITHIN_MS).catch(async ({ message }) =>
+      assert.fail(`${message}: ${await written}`)
+    );
+    return new CapturedProcess(url, folder, process, written);
   }
 
   /** Asks it to stop and answers all that it has written. */
@@ -56,24 +53,4 @@ export class CapturedProcess {
     await this.process.status;
     await this.written;
   }
-}
-
-async function addressIn(
-  file: string,
-  process: Deno.ChildProcess,
-  written: Promise<string>,
-): Promise<string> {
-  let ended = false;
-  process.status.then(() => ended = true);
-  const deadline = performance.now() + READY_WITHIN_MS;
-  while (!ended && performance.now() < deadline) {
-    try {
-      return JSON.parse(await Deno.readTextFile(file)).url;
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 5));
-    }
-  }
-  if (!ended) process.kill("SIGKILL");
-  throw new Error(`the gateway did not start: ${await written}`);
 }

@@ -1,5 +1,6 @@
 /** A day in the life of a gateway in which everything goes wrong, with a canary as every secret, prompt and answer. @module */
 import assert from "node:assert/strict";
+import { closedPort } from "../upstream/closed_port.ts";
 import { ScriptedUpstream } from "../upstream/scripted_upstream.ts";
 import type { Canaries } from "./canaries.ts";
 import { FATES, type Protocol, PROTOCOLS, vendorReply } from "./vendor.ts";
@@ -355,12 +356,6 @@ async function inParallel<Item>(items: readonly Item[], lanes: number, work: (it
   await Promise.all(Array.from({ length: lanes }, async () => {
     for (const item of rest) await work(item);
   }));
-}
-
-/** A port on which somebody has listened, and nobody does. */
-function closedPort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** Answers in plain HTTP, whatever it is sent. */

@@ -2,21 +2,9 @@ import assert from "node:assert/strict";
 import { hashKey, keyMask } from "../../src/access/key_text.ts";
 import { rehash } from "../../src/cli/keys.ts";
 import { runProgram } from "../../src/cli/program.ts";
-import type { Terminal } from "../../src/cli/terminal.ts";
 import type { SettingValues } from "../../src/settings.ts";
 import { filesIn, inFolder, makeLegacyFiles, openOnce, sql, withStore } from "../store/fixtures.ts";
-
-interface Run {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function record(work: (terminal: Terminal) => Promise<number>): Promise<Run> {
-  const said = { out: "", err: "" };
-  const code = await work({ out: (text) => said.out += text, err: (text) => said.err += text });
-  return { code, ...said };
-}
+import { record } from "./recorded_run.ts";
 
 /** The command as it is called by hand. Its flag wins over any variable of this process. */
 const program = (...args: string[]) =>

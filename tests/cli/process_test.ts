@@ -1,27 +1,16 @@
 import assert from "node:assert/strict";
 import { VERSION } from "../../src/cli/program.ts";
-import { SETTINGS } from "../../src/settings.ts";
 import { okChat } from "../upstream/fixtures.ts";
 import { hang } from "../upstream/replies.ts";
 import { ScriptedUpstream } from "../upstream/scripted_upstream.ts";
+import { program } from "./program_process.ts";
 
-const ROOT = new URL("../../", import.meta.url);
 const TOKEN = "process-test-token";
 /** Windows cannot send these signals to another process: there, a kill is always at once. */
 const ignore = Deno.build.os === "windows";
-const PERMISSIONS = ["--allow-net", "--allow-read", "--allow-write", "--allow-env"];
 
-/** `main.ts` in a process of its own. Blank variables count as not set, so none of this process's settings act. */
 function spawn(...args: string[]): Deno.ChildProcess {
-  const unset = Object.fromEntries(SETTINGS.map(({ env }) => [env, ""]));
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-check", ...PERMISSIONS, "main.ts", ...args],
-    cwd: ROOT,
-    env: { ...unset, TOKEN, NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
+  return program(args, { env: { TOKEN }, stdout: "piped", stderr: "piped" }).spawn();
 }
 
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {

@@ -2,25 +2,21 @@ import assert from "node:assert/strict";
 import { runProgram, type ServeFlags, VERSION } from "../../src/cli/program.ts";
 import type { Terminal } from "../../src/cli/terminal.ts";
 import { SETTINGS } from "../../src/settings.ts";
+import { record, type RecordedRun } from "./recorded_run.ts";
 
-interface Run {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
+interface Run extends RecordedRun {
   /** What `serve` was given, if it ran. */
   readonly flags: ServeFlags | undefined;
 }
 
 async function run(...args: string[]): Promise<Run> {
-  const said = { out: "", err: "" };
-  const terminal: Terminal = { out: (text) => said.out += text, err: (text) => said.err += text };
   let flags: ServeFlags | undefined;
   const serve = (given: ServeFlags) => {
     flags = given;
     return Promise.resolve(0);
   };
-  const code = await runProgram(args, { terminal, serve });
-  return { code, ...said, flags };
+  const said = await record((terminal) => runProgram(args, { terminal, serve }));
+  return { ...said, flags };
 }
 
 Deno.test("runProgram() serves when no command is named", async () => {

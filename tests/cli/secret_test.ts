@@ -5,27 +5,22 @@ import { SECRET_COMMANDS, type SecretFlags } from "../../src/cli/secret.ts";
 import { openEncryptedStore } from "../../src/store/encryption_open.ts";
 import { openStore } from "../../src/store/open.ts";
 import { dump, filesIn, inFolder, openOnce, provider, sql } from "../store/fixtures.ts";
+import { record, type RecordedRun } from "./recorded_run.ts";
 
 const OLD = "the old secret of the tests";
 const NEW = "the new secret of the tests";
 const CONFIG = '{"base_url":"https://a.example/v1","api_key":"sk-canary"}';
 
-interface Said {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function run(
+function run(
   command: keyof typeof SECRET_COMMANDS,
   flags: SecretFlags = {},
   env: Record<string, string> = {},
-): Promise<Said> {
-  const said = { out: "", err: "" };
-  const terminal = { out: (text: string) => said.out += text, err: (text: string) => said.err += text };
-  const code = await SECRET_COMMANDS[command].run(flags, { terminal, env });
-  return { code, ...said };
+): Promise<RecordedRun> {
+  return record((terminal) => SECRET_COMMANDS[command].run(flags, { terminal, env }));
 }
+
+/** The command as it is called by hand. */
+const program = (...args: string[]) => record((terminal) => runProgram(args, { terminal }));
 
 /** Runs a test on a file with providers, encrypted with {@linkcode OLD} unless told otherwise. */
 function onFile(test: (db: string) => Promise<void>, secret: string | null = OLD): Promise<void> {
@@ -287,16 +282,15 @@ Deno.test("llmio secret looks at files that know nothing of encryption yet", () 
 
 Deno.test("runProgram() runs the commands of secret with their flags", () =>
   onFile(async (db) => {
-    const said = { out: "", err: "" };
-    const terminal = { out: (text: string) => said.out += text, err: (text: string) => said.err += text };
-    equal(await runProgram(["secret", "status", "--db", db, "--secret", NEW], { terminal }), 1);
-    match(said.out, /is encrypted/);
-    match(said.err, /the secret given is not the one/);
+    const wrong = await program("secret", "status", "--db", db, "--secret", NEW);
+    equal(wrong.code, 1);
+    match(wrong.out, /is encrypted/);
+    match(wrong.err, /the secret given is not the one/);
     const file = `${db}.secret`;
     await Deno.writeTextFile(file, NEW);
-    const args = ["secret", "rotate", "--db", db, "--secret", OLD, "--new-secret-file", file];
-    equal(await runProgram(args, { terminal }), 0);
-    equal(await runProgram(["secret", "status", "--db", db, "--secret", NEW], { terminal }), 0);
+    const rotated = ["secret", "rotate", "--db", db, "--secret", OLD, "--new-secret-file", file];
+    equal((await program(...rotated)).code, 0);
+    equal((await program("secret", "status", "--db", db, "--secret", NEW)).code, 0);
   }));
 
 Deno.test("runProgram() answers a wrong call of secret with one line and exit code 2", async () => {
@@ -307,11 +301,9 @@ Deno.test("runProgram() answers a wrong call of secret with one line and exit co
       "--nonsense",
     ]]
   ) {
-    const said = { out: "", err: "" };
-    const terminal = { out: (text: string) => said.out += text, err: (text: string) => said.err += text };
-    equal(await runProgram(args, { terminal }), 2);
-    equal(said.out, "");
-    match(said.err, /^llmio: [^\n]*; see llmio --help\n$/);
-    equal(said.err.includes("outputHelp"), false);
+    const { code, out, err } = await program(...args);
+    deepEqual([code, out], [2, ""]);
+    match(err, /^llmio: [^\n]*; see llmio --help\n$/);
+    equal(err.includes("outputHelp"), false);
   }
 });

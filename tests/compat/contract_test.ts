@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { z } from "zod";
 import { templateWorkbook } from "../../src/admin/workbook.ts";
+import { closedPort } from "../upstream/closed_port.ts";
 import * as answers from "./answers.ts";
 import { readRouteTable } from "./route_table.ts";
 import { type Envelope, type SeededGateway, startSeeded } from "./seeded_gateway.ts";
@@ -298,11 +299,6 @@ Deno.test("contract: every route of the page answers as it says", async (t) => {
     });
   }
 });
-
-function closedPort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}
 
 /** A GET that answers data of this form. */
 function data(path: string, schema: z.ZodType): Check {

@@ -18,6 +18,7 @@ import type {
   StoredHealth,
 } from "../../src/store/health.ts";
 import type { RoutingRows, Store } from "../../src/store/store.ts";
+import { model, provider } from "../store/fixtures.ts";
 import { CHAT_COMPLETION } from "../upstream/fixtures.ts";
 import { MINUTE, SECOND, START } from "./ward.ts";
 
@@ -144,29 +145,11 @@ function rowsOf(count: number): RoutingRows {
   const times = { createdAt: "", updatedAt: "" };
   const ids = Array.from({ length: count }, (_, i) => i + 1);
   return {
-    models: [{
-      ...times,
-      id: 1,
-      name: "m",
-      remark: "",
-      maxRetry: 3,
-      timeOutSeconds: 60,
-      firstTokenTimeoutSeconds: 0,
-      strategy: "lottery",
-      breaker: false,
-      displayOrder: 1,
-    }],
-    providers: ids.map((id) => ({
-      ...times,
-      id,
-      name: `provider-${id}`,
-      type: "openai",
-      config: JSON.stringify({ base_url: `http://provider-${id}.test/v1`, api_key: `sk-${id}` }),
-      console: "",
-      proxy: "",
-      errorMatcher: "",
-      enabled: true,
-    })),
+    models: [{ ...times, ...model({ name: "m" }), id: 1, displayOrder: 1 }],
+    providers: ids.map((id) => {
+      const config = JSON.stringify({ base_url: `http://provider-${id}.test/v1`, api_key: `sk-${id}` });
+      return { ...times, ...provider({ name: `provider-${id}`, config }), id, enabled: true };
+    }),
     associations: ids.map((id) => ({
       ...times,
       id,

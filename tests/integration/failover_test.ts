@@ -12,16 +12,9 @@ import {
   until,
   write,
 } from "../upstream/replies.ts";
+import { closedPort } from "../upstream/closed_port.ts";
 import { ScriptedUpstream } from "../upstream/scripted_upstream.ts";
 import { TestGateway } from "./test_gateway.ts";
-
-/** A port on which nobody listens. */
-function closedPort(): string {
-  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  const { port } = listener.addr as Deno.NetAddr;
-  listener.close();
-  return `http://127.0.0.1:${port}`;
-}
 
 /** A model whose first provider is asked first: `rotor` goes by weight. */
 const inOrder = { strategy: "rotor" };
@@ -36,7 +29,10 @@ async function textOf(response: Response): Promise<string> {
 Deno.test("a provider that refuses connections costs the client nothing", async () => {
   await using good = await ScriptedUpstream.start(okChat());
   await using gateway = await TestGateway.start();
-  await gateway.serveModel({ model: inOrder, providers: [{ url: closedPort(), ...first }, good.url] });
+  await gateway.serveModel({
+    model: inOrder,
+    providers: [{ url: `http://127.0.0.1:${closedPort()}`, ...first }, good.url],
+  });
   const response = await gateway.chat({});
   assert.equal(JSON.parse(await textOf(response)).choices[0].message.content, "Hello");
   assert.equal(response.headers.get("x-llmio-attempts"), "2");

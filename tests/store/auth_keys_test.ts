@@ -2,30 +2,23 @@ import { deepEqual, equal, rejects } from "node:assert/strict";
 import { keyMask } from "../../src/access/key_text.ts";
 import type { AuthKey, AuthKeyFields } from "../../src/store/auth_keys.ts";
 import type { Store } from "../../src/store/store.ts";
-import { inFolder, log, makeLegacyFiles, NOW_MS, openOnce, provider, sql, withStore } from "./fixtures.ts";
+import {
+  authKey,
+  inFolder,
+  log,
+  makeLegacyFiles,
+  NOW_MS,
+  openOnce,
+  provider,
+  sql,
+  withStore,
+} from "./fixtures.ts";
 
-const FIELDS: AuthKeyFields = {
-  name: "team-a",
-  status: true,
-  ioLog: false,
-  allowAll: true,
-  models: [],
-  expiresAt: null,
-  requestsPerMinute: null,
-  tokensPerMinute: null,
-  maxConcurrent: null,
-  budgetDay: null,
-  budgetMonth: null,
-  budgetTotal: null,
-  budgetCurrency: "USD",
-  providers: null,
-  tags: [],
-};
 const SECRET = { hash: "aa".repeat(32), mask: "sk-llmio-****abcd" };
 const ALL = { page: 1, pageSize: 100 };
 
 const create = (store: Store, fields: Partial<AuthKeyFields> = {}, secret = SECRET): Promise<AuthKey> =>
-  store.authKeys.create({ ...FIELDS, ...fields }, secret);
+  store.authKeys.create(authKey(fields), secret);
 
 const ids = (keys: readonly AuthKey[]) => keys.map(({ id }) => id);
 
@@ -366,7 +359,7 @@ Deno.test("authKeys: a damaged row breaks no list and opens nothing", () =>
       const { createdAt, updatedAt, ...rest } = empty ?? {};
       deepEqual([createdAt, updatedAt], ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00Z"]);
       deepEqual(rest, {
-        ...FIELDS,
+        ...authKey(),
         ...{ id: 1, name: "", status: null, allowAll: false, key: "", hash: "", mask: "" },
         ...{ previousHash: "", previousUntilMs: 0, budgetBaseline: null, usageCount: 0, lastUsedAt: null },
       });

@@ -1,8 +1,8 @@
 /** Rules of writing many changes at once. @module */
 import assert from "node:assert/strict";
-import { openStore } from "../../src/store/open.ts";
 import type { Batch } from "../../src/store/batch.ts";
 import { MissingReference, NameTaken } from "../../src/store/store.ts";
+import { association, model, provider, withStore } from "./fixtures.ts";
 
 const NOTHING: Batch = {
   providers: [],
@@ -12,44 +12,12 @@ const NOTHING: Batch = {
   configs: [],
   healthConfig: null,
 };
-const PROVIDER = { name: "p", type: "openai", config: "{}", console: "", proxy: "", errorMatcher: "" };
-const MODEL = {
-  name: "m",
-  remark: "",
-  maxRetry: 3,
-  timeOutSeconds: 60,
-  firstTokenTimeoutSeconds: 0,
-  strategy: "lottery",
-  breaker: false,
-};
-const ASSOCIATION = {
-  providerModel: "up",
-  toolCall: true,
-  structuredOutput: false,
-  image: false,
-  withHeader: false,
-  customerHeaders: {},
-  extraBody: {},
-  weight: 1,
-  inputPrice: 0,
-  cacheReadPrice: 0,
-  outputPrice: 0,
-  currency: "USD",
-};
-
-async function withStore(
-  work: (store: Awaited<ReturnType<typeof openStore>>) => Promise<void>,
-): Promise<void> {
-  const store = await openStore({ path: ":memory:", timeZone: "UTC" });
-  try {
-    await work(store);
-  } finally {
-    await store.close();
-  }
-}
+const PROVIDER = provider({ name: "p" });
+const MODEL = model({ name: "m" });
+const { modelId: _model, providerId: _provider, ...ASSOCIATION } = association({ modelId: 0, providerId: 0 });
 
 Deno.test("apply() writes rows that refer to one another, and answers their ids", () =>
-  withStore(async (store) => {
+  withStore({}, async (store) => {
     const result = await store.apply({
       ...NOTHING,
       providers: [{ id: null, fields: PROVIDER, enabled: false }],
@@ -67,13 +35,13 @@ Deno.test("apply() writes rows that refer to one another, and answers their ids"
     const { providers, models, associations } = await store.routing();
     assert.deepEqual([providers[0]?.name, providers[0]?.enabled], ["p", false]);
     assert.deepEqual([models[0]?.name, models[0]?.displayOrder], ["m", 9]);
-    const [association] = associations;
-    assert.deepEqual([association?.modelId, association?.providerId, association?.status], [1, 1, false]);
+    const [row] = associations;
+    assert.deepEqual([row?.modelId, row?.providerId, row?.status], [1, 1, false]);
     assert.deepEqual((await store.configs.list()).at(-1), { key: "k", value: "v" });
   }));
 
 Deno.test("apply() replaces rows that it is given the ids of", () =>
-  withStore(async (store) => {
+  withStore({}, async (store) => {
     const { id } = await store.providers.create(PROVIDER);
     await store.apply({
       ...NOTHING,
@@ -84,7 +52,7 @@ Deno.test("apply() replaces rows that it is given the ids of", () =>
   }));
 
 Deno.test("apply() writes nothing at all when one of the changes cannot be made", () =>
-  withStore(async (store) => {
+  withStore({}, async (store) => {
     await store.models.create(MODEL);
     const providers = [{ id: null, fields: PROVIDER, enabled: true }];
     const broken: [Partial<Batch>, typeof NameTaken | typeof MissingReference][] = [

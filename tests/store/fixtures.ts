@@ -2,6 +2,7 @@
 import { DatabaseSync } from "node:sqlite";
 import { fileURLToPath } from "node:url";
 import type { AssociationFields } from "../../src/store/associations.ts";
+import type { AuthKeyFields } from "../../src/store/auth_keys.ts";
 import type { LogInsert } from "../../src/store/logs.ts";
 import type { ModelFields } from "../../src/store/models.ts";
 import { openStore, type OpenStoreOptions } from "../../src/store/open.ts";
@@ -41,9 +42,9 @@ export async function openOnce(path: string, options: Partial<OpenStoreOptions> 
   return notices;
 }
 
-/** Runs SQL on a file with a connection of its own. */
+/** Runs SQL on a file with a connection of its own, which waits for those who are writing to it. */
 export function sql<Result>(path: string, work: (database: DatabaseSync) => Result): Result {
-  const database = new DatabaseSync(path);
+  const database = new DatabaseSync(path, { timeout: 10_000 });
   try {
     return work(database);
   } finally {
@@ -117,6 +118,28 @@ export function association(
     cacheReadPrice: 1.25,
     outputPrice: 10,
     currency: "USD",
+    ...fields,
+  };
+}
+
+/** A key that may use everything, without limits. */
+export function authKey(fields: Partial<AuthKeyFields> = {}): AuthKeyFields {
+  return {
+    name: "team-a",
+    status: true,
+    ioLog: false,
+    allowAll: true,
+    models: [],
+    expiresAt: null,
+    requestsPerMinute: null,
+    tokensPerMinute: null,
+    maxConcurrent: null,
+    budgetDay: null,
+    budgetMonth: null,
+    budgetTotal: null,
+    budgetCurrency: "USD",
+    providers: null,
+    tags: [],
     ...fields,
   };
 }

@@ -1,11 +1,9 @@
 /** An upgrade that is killed at any moment is done by the next start as if nothing had happened. @module */
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { SETTINGS } from "../../src/settings.ts";
+import { program } from "../cli/program_process.ts";
 import { backupsIn, filesIn, inFolder, makeLegacyFiles, openOnce, sql } from "../store/fixtures.ts";
 
-const ROOT = new URL("../../", import.meta.url);
-const PERMISSIONS = ["--allow-net", "--allow-read", "--allow-write", "--allow-env"];
 /** The log, so that there is time to be killed in. */
 const LOG_ROWS = 12_000;
 const POLL_MS = 1;
@@ -83,13 +81,9 @@ class Run {
     await Deno.mkdir(folder);
     const path = `${folder}/llmio.db`;
     await Deno.copyFile(original, path);
-    const unset = Object.fromEntries(SETTINGS.map(({ env }) => [env, ""]));
     const ready = endsAt === "ready" ? ["--ready-file", `${folder}/ready.json`] : [];
-    const process = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-check", ...PERMISSIONS, "main.ts", ...args, "--db", path, "--tz", "UTC", ...ready],
-      cwd: ROOT,
-      env: { ...unset, TZ: "UTC", NO_COLOR: "1", DENO_NO_UPDATE_CHECK: "1" },
-      stdin: "null",
+    const process = program([...args, "--db", path, "--tz", "UTC", ...ready], {
+      env: { TZ: "UTC" },
       stdout: "null",
       stderr: "null",
     }).spawn();

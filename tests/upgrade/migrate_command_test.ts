@@ -3,21 +3,14 @@ import { deepEqual, equal, match, ok } from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { runProgram } from "../../src/cli/program.ts";
 import type { UpgradeReport } from "../../src/store/upgrade_report.ts";
+import { program } from "../cli/program_process.ts";
+import { record, type RecordedRun } from "../cli/recorded_run.ts";
 import { backupsIn, dump, filesIn, inFolder, makeLegacyFiles, openOnce, sql } from "../store/fixtures.ts";
 
-const ROOT = new URL("../../", import.meta.url);
-
-interface Run {
-  readonly code: number;
-  readonly out: string;
-  readonly err: string;
-}
-
-async function migrate(...args: string[]): Promise<Run> {
-  const said = { out: "", err: "" };
-  const terminal = { out: (text: string) => said.out += text, err: (text: string) => said.err += text };
-  const code = await runProgram(["migrate", ...args], { terminal, serve: () => Promise.resolve(99) });
-  return { code, ...said };
+function migrate(...args: string[]): Promise<RecordedRun> {
+  return record((terminal) =>
+    runProgram(["migrate", ...args], { terminal, serve: () => Promise.resolve(99) })
+  );
 }
 
 async function report(...args: string[]): Promise<UpgradeReport> {
@@ -175,21 +168,10 @@ Deno.test("llmio migrate --dry-run needs no more permissions than the gateway, a
   inFolder(async (folder) => {
     const { upstream } = await makeLegacyFiles(folder);
     await Deno.mkdir(`${folder}/tmp`);
-    const permissions = ["--allow-net", "--allow-read", "--allow-write", "--allow-env"];
-    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-      args: [
-        "run",
-        "--no-check",
-        ...permissions,
-        "main.ts",
-        "migrate",
-        "--dry-run",
-        "--json",
-        "--db",
-        upstream,
-      ],
-      cwd: ROOT,
-      env: { TMPDIR: `${folder}/tmp`, DENO_NO_UPDATE_CHECK: "1" },
+    const { code, stdout, stderr } = await program(["migrate", "--dry-run", "--json", "--db", upstream], {
+      env: { TMPDIR: `${folder}/tmp` },
+      stdout: "piped",
+      stderr: "piped",
     }).output();
     equal(code, 0, new TextDecoder().decode(stderr));
     equal(JSON.parse(new TextDecoder().decode(stdout)).dryRun, true);
