@@ -128,6 +128,7 @@ async function serve(
   const health = await HealthService.load({
     ...tools,
     store: store.health,
+    logs: store.logs,
     flushMs: settings.flushMs,
     now: () => Date.now(),
   });

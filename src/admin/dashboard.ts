@@ -1,7 +1,6 @@
 /** The fork's dashboard: the last day and the last hour at a glance. @module */
 import { type OpenAPIHono, z } from "@hono/zod-openapi";
-import { FAILURE_CLASSES, type FailureClass, isProviderFailure } from "../failover/failure_class.ts";
-import type { OutcomeCount } from "../store/health.ts";
+import { failuresOf } from "../health/report.ts";
 import type { TrafficRow } from "../store/logs.ts";
 import type { Provider } from "../store/providers.ts";
 import type { AdminContext } from "./context.ts";
@@ -67,7 +66,7 @@ export function dashboardRoutes(app: OpenAPIHono, { store, health, now }: AdminC
       store.providers.list({}),
       store.models.list(),
     ]);
-    const statuses = health.statuses(traffic.flatMap(outcomesOf));
+    const statuses = health.statuses(traffic);
     const all = summed(traffic);
     return success(c, {
       total_providers: providers.length,
@@ -100,11 +99,6 @@ export function dashboardRoutes(app: OpenAPIHono, { store, health, now }: AdminC
   });
 }
 
-/** What statuses depend on. To read the same rows once more for them would take as long again. */
-function outcomesOf({ providerId, outcomes }: TrafficRow): OutcomeCount[] {
-  return Object.entries(outcomes).map(([outcome, count]) => ({ providerId, outcome, count, totalMs: 0 }));
-}
-
 /** What several rows of traffic come to. */
 interface Sum {
   requests: number;
@@ -122,17 +116,9 @@ function summed(rows: readonly TrafficRow[]): Sum {
     for (const field of ["requests", "attempts", "successes", "totalTokens", "responseMs"] as const) {
       sum[field] += row[field];
     }
-    for (const [outcome, attempts] of Object.entries(row.outcomes)) {
-      if (isFailure(outcome)) sum.failures += attempts;
-    }
+    sum.failures += failuresOf(row);
   }
   return sum;
-}
-
-/** Rows of older programs say `error` and not whose; the fork took it for the provider's. */
-function isFailure(outcome: string): boolean {
-  if (outcome === "error") return true;
-  return Object.hasOwn(FAILURE_CLASSES, outcome) && isProviderFailure(outcome as FailureClass);
 }
 
 function topModels(traffic: readonly TrafficRow[]) {

@@ -1,13 +1,13 @@
 /** The health of a provider as the admin API shows it. @module */
 import { FAILURE_CLASSES, type FailureClass, isProviderFailure } from "../failover/failure_class.ts";
 import type { ProviderTrouble } from "../gateway/live_state.ts";
-import type { OutcomeCount } from "../store/health.ts";
+import type { TrafficRow } from "../store/logs.ts";
 import type { Provider } from "../store/providers.ts";
 import { type HealthStatus, type ProviderHealth, statusOf, UNOBSERVED } from "./state.ts";
 
-/** The last 24 hours of a provider, from the request log. */
+/** The last 24 hours of a provider. */
 export interface DayStatistics {
-  /** All attempts, those under way and those that were nobody's failure included. */
+  /** All attempts that have ended, those that were nobody's failure included. */
   readonly total: number;
   readonly successes: number;
   /** Those that were the provider's own. */
@@ -46,24 +46,30 @@ export interface HealthFacts {
   readonly now: number;
 }
 
-/** The day of a provider without a row in the request log. */
+/** The day of a provider that nobody asked. */
 const NO_REQUESTS: DayStatistics = { total: 0, successes: 0, failures: 0, avgMs: 0 };
 
-/** Sums up attempts by provider. */
-export function dayStatistics(outcomes: readonly OutcomeCount[]): (providerId: number) => DayStatistics {
+/** Sums up traffic by provider. */
+export function dayStatistics(traffic: readonly TrafficRow[]): (providerId: number) => DayStatistics {
   const days = new Map<number, DayStatistics>();
-  for (const [providerId, counts] of Map.groupBy(outcomes, (count) => count.providerId)) {
-    const successes = counts.filter(({ outcome }) => outcome === "completed" || outcome === "incomplete");
-    const failures = counts.filter(({ outcome }) => isClass(outcome) && isProviderFailure(outcome));
-    const succeeded = sum(successes, ({ count }) => count);
+  for (const [providerId, rows] of Map.groupBy(traffic, (row) => row.providerId)) {
+    const successes = sum(rows, (row) => row.successes);
     days.set(providerId, {
-      total: sum(counts, ({ count }) => count),
-      successes: succeeded,
-      failures: sum(failures, ({ count }) => count),
-      avgMs: succeeded === 0 ? 0 : sum(successes, ({ totalMs }) => totalMs) / succeeded,
+      total: sum(rows, ({ attempts }) => attempts),
+      successes,
+      failures: sum(rows, failuresOf),
+      avgMs: successes === 0 ? 0 : sum(rows, ({ responseMs }) => responseMs) / successes,
     });
   }
   return (providerId) => days.get(providerId) ?? NO_REQUESTS;
+}
+
+/** Attempts that were the provider's own failure. Rows of older programs say `error` and not whose; so the fork took it. */
+export function failuresOf({ outcomes }: Pick<TrafficRow, "outcomes">): number {
+  const own = Object.entries(outcomes).filter(([outcome]) =>
+    outcome === "error" || isClass(outcome) && isProviderFailure(outcome)
+  );
+  return sum(own, ([, attempts]) => attempts);
 }
 
 /** The row of a provider. */

@@ -8,7 +8,8 @@
  */
 import { getLogger } from "@logtape/logtape";
 import type { RoutingTable } from "../gateway/routing_table.ts";
-import type { CompleteHealthConfig, OutcomeCount, StoredHealthConfig } from "../store/health.ts";
+import type { CompleteHealthConfig, StoredHealthConfig } from "../store/health.ts";
+import type { TrafficRow } from "../store/logs.ts";
 import type { Provider } from "../store/providers.ts";
 import type { RoutingRows, Store } from "../store/store.ts";
 import { everyMinute } from "./every_minute.ts";
@@ -24,6 +25,7 @@ import { HealthWriter } from "./writer.ts";
 /** What the service works with. */
 export interface HealthDependencies extends ProbeTools {
   readonly store: Store["health"];
+  readonly logs: Pick<Store["logs"], "traffic">;
   /** Longest time that a change waits for its batch, ms. */
   readonly flushMs: number;
 }
@@ -183,18 +185,18 @@ export class HealthService {
 
   /** What is known of all providers, oldest first; or of one, if it exists. */
   async report(providerId?: number): Promise<HealthRow[]> {
-    return this.#rows(await this.#deps.store.outcomes(this.#deps.now() - DAY_MS, providerId), providerId);
+    return this.#rows(await this.#deps.logs.traffic(this.#deps.now() - DAY_MS), providerId);
   }
 
-  /** The status of each provider, for who has read the log already. @param outcomes attempts of the last 24 hours */
-  statuses(outcomes: readonly OutcomeCount[]): HealthStatus[] {
-    return this.#rows(outcomes).map(({ status }) => status);
+  /** The status of each provider, for who has asked already. @param traffic of the last 24 hours */
+  statuses(traffic: readonly TrafficRow[]): HealthStatus[] {
+    return this.#rows(traffic).map(({ status }) => status);
   }
 
-  #rows(outcomes: readonly OutcomeCount[], providerId?: number): HealthRow[] {
+  #rows(traffic: readonly TrafficRow[], providerId?: number): HealthRow[] {
     const { live } = this.#deps;
     const now = this.#deps.now();
-    const dayOf = dayStatistics(outcomes);
+    const dayOf = dayStatistics(traffic);
     return this.#book.all.filter(({ id }) => providerId === undefined || id === providerId)
       .map((provider) => {
         const { id } = provider;

@@ -7,10 +7,11 @@ export type Groups = Omit<Store, "routing" | "apply" | "ping" | "close"> & {
 };
 
 /**
- * How a call runs. `write`: on the writing worker, in a write transaction. `read`: on the reading one, so that a long
- * report delays no write. `maintain`: on the writing worker without a transaction, in which SQLite would refuse it.
+ * How a call runs. `write`: on the writing worker, in a write transaction. `read`: on the reading one, which answers at
+ * once, since requests of clients can wait for it. `report`: on one of its own, for what may look at many rows, so that
+ * it delays neither. `maintain`: on the writing worker without a transaction, in which SQLite would refuse it.
  */
-export type Access = "read" | "write" | "maintain";
+export type Access = "read" | "report" | "write" | "maintain";
 
 /** How each call runs. */
 export const ACCESS = {
@@ -40,17 +41,17 @@ export const ACCESS = {
     remove: "write",
   },
   logs: {
-    page: "read",
-    slice: "read",
-    span: "read",
-    traffic: "read",
-    userAgents: "read",
+    page: "report",
+    slice: "report",
+    span: "report",
+    traffic: "report",
+    userAgents: "report",
     write: "write",
     latestOutcomes: "read",
     closeAbandoned: "write",
   },
   chatIo: { ofLog: "read" },
-  usage: { report: "read", callsByModel: "read", callsByKey: "read" },
+  usage: { report: "report", callsByModel: "report", callsByKey: "report" },
   logCleanup: {
     newestId: "read",
     oldestOfNewest: "read",
@@ -72,7 +73,6 @@ export const ACCESS = {
     setConfig: "write",
     checks: "read",
     pruneChecks: "write",
-    outcomes: "read",
   },
   configs: { list: "read", get: "read", set: "write" },
   encryption: { get: "read", plainTexts: "read", setProbe: "write" },
@@ -98,7 +98,7 @@ export const ACCESS = {
     used: "write",
     remove: "write",
   },
-  audit: { add: "write", page: "read", prune: "write" },
+  audit: { add: "write", page: "report", prune: "write" },
   whole: { routing: "read", apply: "write", ping: "read" },
 } as const satisfies {
   [Group in keyof Groups]: { [Method in keyof Groups[Group]]: Access };

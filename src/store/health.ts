@@ -75,13 +75,3 @@ export interface CheckRetention {
   /** At most so many go in one call, so that no other write waits long. */
   readonly limit: number;
 }
-
-/** Attempts of one provider with one outcome, from the request log. */
-export interface OutcomeCount {
-  readonly providerId: number;
-  /** `completed`, `incomplete`, `client_gone` or a failure class; `""` while running. */
-  readonly outcome: string;
-  readonly count: number;
-  /** From the choice of the provider to the end of its answer, all of them together, milliseconds. */
-  readonly totalMs: number;
-}

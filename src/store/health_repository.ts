@@ -6,7 +6,6 @@ import {
   flagOrNull,
   integer,
   integerOrNull,
-  real,
   realOrNull,
   type SqlRow,
   type SqlValue,
@@ -14,13 +13,7 @@ import {
   time,
   whole,
 } from "./columns.ts";
-import type {
-  OutcomeCount,
-  ProviderCheck,
-  ProviderCheckRow,
-  StoredHealth,
-  StoredHealthConfig,
-} from "./health.ts";
+import type { ProviderCheck, ProviderCheckRow, StoredHealth, StoredHealthConfig } from "./health.ts";
 import { offsetOf } from "./page.ts";
 import type { Session, Synchronous } from "./session.ts";
 import type { Store } from "./store.ts";
@@ -166,19 +159,7 @@ export function healthRepository(session: Session): Synchronous<Store["health"]>
       );
       return old + extra;
     },
-
     // From the providers to their rows: then the index of both columns is walked, and nothing else is looked at.
-    outcomes: (sinceMs, providerId) =>
-      database.all(
-        `SELECT log.provider_id, coalesce(log.outcome, '') AS outcome, count(*) AS n,
-           total(log.first_chunk_time + log.chunk_time - log.proxy_time) AS total_ns
-         FROM providers AS provider
-         CROSS JOIN chat_logs AS log ON log.provider_id = provider.id AND log.started_at_ms >= ?1
-         WHERE provider.deleted_at IS NULL AND (?2 IS NULL OR provider.id = ?2) AND +log.deleted_at IS NULL
-         GROUP BY log.provider_id, log.outcome`,
-        sinceMs,
-        providerId ?? null,
-      ).map(toOutcomeCount),
   };
 }
 
@@ -258,15 +239,6 @@ function toCheck(row: SqlRow): ProviderCheckRow {
     model: text(row["model"]),
     promptTokens: integerOrNull(row["prompt_tokens"]),
     completionTokens: integerOrNull(row["completion_tokens"]),
-  };
-}
-
-function toOutcomeCount(row: SqlRow): OutcomeCount {
-  return {
-    providerId: integer(row["provider_id"]),
-    outcome: text(row["outcome"]),
-    count: integer(row["n"]),
-    totalMs: real(row["total_ns"]) / 1_000_000,
   };
 }
 

@@ -13,14 +13,15 @@ import {
   time,
   whole,
 } from "./columns.ts";
+import type { Database } from "./database.ts";
 import type { LogFilter, LogInsert, LogOutcome, LogRow } from "./logs.ts";
 import { conditionsOf, narrowed, spanOf } from "./logs_conditions.ts";
-import { trafficSince, userAgents } from "./logs_statistics.ts";
 import { offsetOf } from "./page.ts";
 import type { Session, Synchronous } from "./session.ts";
 import type { Store } from "./store.ts";
 import { recordIo } from "./chat_io_repository.ts";
 import { recordKeyUses } from "./key_use_recording.ts";
+import { recordHours, trafficSince } from "./traffic_hours.ts";
 import { recordUsage } from "./usage_recording.ts";
 
 /** A column and what is written into it. */
@@ -130,7 +131,7 @@ export function logsRepository(session: Session): Synchronous<Store["logs"]> {
       }
       inserts.forEach(({ io }, i) => io === undefined ? undefined : recordIo(session, ids[i] ?? 0, io));
       for (const { id, io } of updates) if (io !== undefined) recordIo(session, id, io);
-      recordUsage(session, [...inserts, ...updates]);
+      recordEnds(session, [...inserts, ...updates]);
       recordKeyUses(session, inserts, keyUses);
       return ids;
     },
@@ -153,7 +154,7 @@ export function logsRepository(session: Session): Synchronous<Store["logs"]> {
         `SELECT ${COLUMNS}, log.started_at_ms AS started, NULL AS key_name FROM chat_logs AS log
          WHERE log.status = 'running' AND log.outcome IS NOT NULL AND +log.deleted_at IS NULL`,
       );
-      recordUsage(session, own.map(toAbandoned));
+      recordEnds(session, own.map(toAbandoned));
       return database.run(
         `UPDATE chat_logs SET updated_at = ?, status = 'error', outcome = 'gateway_fault', error = ?
          WHERE status = 'running' AND +deleted_at IS NULL`,
@@ -162,6 +163,12 @@ export function logsRepository(session: Session): Synchronous<Store["logs"]> {
       ).changes;
     },
   };
+}
+
+/** Attempts that have ended belong in the figures too; those that still run are passed over. */
+function recordEnds(session: Session, logs: readonly LogInsert[]): void {
+  recordUsage(session, logs);
+  recordHours(session, logs);
 }
 
 function tokenDetails(log: LogOutcome): string {
@@ -229,4 +236,17 @@ function toLogRow(row: SqlRow): LogRow {
 
 function count(value: unknown): number {
   return typeof value === "number" && Number.isFinite(value) ? Math.trunc(value) : 0;
+}
+
+/** Every user agent that has a row, in alphabetical order. Steps from one to the next through their index. */
+function userAgents(database: Database): string[] {
+  return database.all(
+    `WITH RECURSIVE agents (name) AS (
+       SELECT min(user_agent) FROM chat_logs WHERE user_agent > ''
+       UNION ALL
+       SELECT (SELECT min(user_agent) FROM chat_logs WHERE user_agent > agents.name)
+       FROM agents WHERE agents.name IS NOT NULL
+     )
+     SELECT name FROM agents WHERE name IS NOT NULL`,
+  ).map((row) => text(row["name"]));
 }

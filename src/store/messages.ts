@@ -3,10 +3,13 @@ import type { OpenRequest } from "./database_file.ts";
 import { messageOf, StoreError, type StoreErrorReason, StoreOpenError } from "./errors.ts";
 import { MissingReference, NameTaken } from "./store.ts";
 
+/** What a worker is for; each has a connection of its own. */
+export type WorkerRole = "writer" | "reader" | "reporter";
+
 /** To a worker. It serves requests one after the other, in the order in which they were sent. */
 export type WorkerRequest =
   /** The first message: open the database. Answered with the notices. */
-  | { kind: "open"; role: "writer" | "reader"; open: OpenRequest }
+  | { kind: "open"; role: WorkerRole; open: OpenRequest }
   /** One call of the store. */
   | { kind: "call"; group: string; method: string; args: readonly unknown[]; nowMs: number }
   /** The last message: close the database. */

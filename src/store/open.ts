@@ -3,6 +3,8 @@ import { isAbsolute, resolve } from "node:path";
 import { ACCESS, type Access, type Groups } from "./calls.ts";
 import type { OpenRequest } from "./database_file.ts";
 import { messageOf, StoreOpenError } from "./errors.ts";
+import { LateWorkerLink } from "./late_worker_link.ts";
+import type { WorkerRequest, WorkerRole } from "./messages.ts";
 import type { Store } from "./store.ts";
 import { timeFormatter } from "./time.ts";
 import { WorkerLink } from "./worker_link.ts";
@@ -25,7 +27,12 @@ export interface OpenStoreOptions {
   migrations?: URL;
 }
 
-type Links = Readonly<Record<"read" | "write", WorkerLink>>;
+/** The worker for each kind of call. */
+interface Links {
+  readonly read: WorkerLink;
+  readonly report: WorkerLink | LateWorkerLink;
+  readonly write: WorkerLink;
+}
 
 /**
  * Opens the database on workers of its own, makes or migrates it where needed, and answers with the store.
@@ -46,14 +53,16 @@ export async function openStore(options: OpenStoreOptions): Promise<Store> {
   const request = toRequest(options, now());
 
   const write = startWorker();
-  // A database in memory belongs to one connection, so one worker does both.
-  const read = request.path === ":memory:" ? write : startWorker();
-  const links: Links = { read, write };
+  // A database in memory belongs to one connection, so one worker does everything.
+  const inMemory = request.path === ":memory:";
+  const read = inMemory ? write : startWorker();
+  const report = inMemory ? write : new LateWorkerLink(startWorker, openAs("reporter", request));
+  const links: Links = { read, report, write };
   const giveUp = () => stopAll(links, "opening the database was given up");
   signal?.addEventListener("abort", giveUp);
   try {
-    const notices = await write.send({ kind: "open", role: "writer", open: request }) as string[];
-    if (read !== write) await read.send({ kind: "open", role: "reader", open: request });
+    const notices = await write.send(openAs("writer", request)) as string[];
+    if (read !== write) await read.send(openAs("reader", request));
     for (const line of notices) options.notice?.(line);
   } catch (error) {
     stopAll(links, "the database could not be opened");
@@ -88,9 +97,12 @@ function startWorker(): WorkerLink {
   return new WorkerLink(new Worker(new URL("./worker.ts", import.meta.url), { type: "module" }));
 }
 
-function stopAll(links: Links, reason: string): void {
-  links.read.stop(reason);
-  links.write.stop(reason);
+function openAs(role: WorkerRole, open: OpenRequest): WorkerRequest {
+  return { kind: "open", role, open };
+}
+
+function stopAll({ read, report, write }: Links, reason: string): void {
+  for (const link of [report, read, write]) link.stop(reason);
 }
 
 function remoteStore(links: Links, now: () => number): Store {
@@ -132,18 +144,24 @@ function remoteGroup<Group extends keyof Groups>(
   const calls = Object.entries<Access>(ACCESS[group]).map(([method, access]) => [
     method,
     (...args: unknown[]) =>
-      links[access === "read" ? "read" : "write"].send({ kind: "call", group, method, args, nowMs: now() }),
+      links[access === "maintain" ? "write" : access].send({
+        kind: "call",
+        group,
+        method,
+        args,
+        nowMs: now(),
+      }),
   ]);
   // Sound because ACCESS is checked to list exactly the methods of the group, and the worker's repositories
   // are checked to have the same parameters and results.
   return Object.fromEntries(calls) as Groups[Group];
 }
 
-async function closeAll({ read, write }: Links): Promise<void> {
+async function closeAll({ read, report, write }: Links): Promise<void> {
   const closed = "the store is closed";
-  // Both refuse new calls from here on, but the reader ends first: the write-ahead log can only be emptied when
+  // All refuse new calls from here on, but those who read end first: the write-ahead log can only be emptied when
   // nobody reads from it.
   write.refuse(closed);
-  await read.finish(closed);
+  await Promise.all([report.finish(closed), read.finish(closed)]);
   await write.finish(closed);
 }

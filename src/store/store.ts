@@ -19,7 +19,6 @@ import type {
   CheckFilter,
   CheckRetention,
   CompleteHealthConfig,
-  OutcomeCount,
   ProviderCheck,
   ProviderCheckRow,
   StoredHealth,
@@ -88,7 +87,10 @@ export interface Store {
     slice(filter: LogFilter, limit: number): Promise<LogRow[]>;
     /** First and last id of the rows within the filter's times, whatever else it asks for. `null` = there are none. */
     span(filter: LogFilter): Promise<LogSpan | null>;
-    /** What has happened since then, from the rows themselves. For whole days `usage` answers, and remembers longer. */
+    /**
+     * What has ended of what started since then, at most 24 hours ago. For whole days `usage` answers, and remembers
+     * longer.
+     */
     traffic(sinceMs: number): Promise<TrafficRow[]>;
     /** Every user agent that has a row. */
     userAgents(): Promise<string[]>;
@@ -158,8 +160,6 @@ export interface Store {
     checks(filter: CheckFilter, page: PageRequest): Promise<Page<ProviderCheckRow>>;
     /** Takes one small step of the retention; answers how many checks went. Done when it answers 0. */
     pruneChecks(retention: CheckRetention): Promise<number>;
-    /** How the attempts that started since then have ended, by provider; of all providers, or of one. */
-    outcomes(sinceMs: number, providerId?: number): Promise<OutcomeCount[]>;
   };
   readonly configs: {
     /** All of them, oldest first. */

@@ -7,6 +7,7 @@
 import { integer } from "./columns.ts";
 import type { Database } from "./database.ts";
 import type { TimeFormatter } from "./time.ts";
+import { rebuildHours } from "./traffic_hours.ts";
 
 const DAY_MS = 86_400_000;
 /** Offsets change at quarters of an hour at most. */
@@ -40,7 +41,7 @@ export function adoptWaitingRows(database: Database, format: TimeFormatter): voi
 
 /**
  * Takes in rows that an old program has written since this one last had the file: gives them a time that can be
- * compared and adds them to the daily figures.
+ * compared and adds them to the figures of days and hours.
  */
 export function adoptStrangeRows(database: Database, format: TimeFormatter): void {
   const strange = `FROM chat_logs WHERE ${STRANGE}`;
@@ -50,6 +51,7 @@ export function adoptStrangeRows(database: Database, format: TimeFormatter): voi
     const listed = "id IN (SELECT value FROM json_each(?1))";
     giveTimes(database, listed, ids);
     adopt(database, format, `log.${listed}`, ids);
+    rebuildHours(database);
   });
 }
 

@@ -111,7 +111,7 @@ function add(figures: UsageFigures, log: LogInsert): void {
 }
 
 /** From the choice of the provider to the end of its answer, milliseconds. */
-function responseMs(log: LogInsert): number {
+export function responseMs(log: LogInsert): number {
   return Math.max(0, log.firstChunkTimeNs + log.chunkTimeNs - log.proxyTimeNs) / 1_000_000;
 }
 

@@ -11,6 +11,7 @@ import type { Numbered, WorkerReply, WorkerRequest } from "./messages.ts";
 import { toFailure } from "./messages.ts";
 import { repositories } from "./repositories.ts";
 import { Session } from "./session.ts";
+import { letOthersGoFirst } from "./thread_priority.ts";
 
 type Call = (...args: readonly unknown[]) => unknown;
 
@@ -23,12 +24,13 @@ interface Running {
 
 let running: Running | undefined;
 
-self.onmessage = async ({ data }: MessageEvent<Numbered<WorkerRequest>>) => {
-  self.postMessage(await answer(data));
+/** The answer to the latest request. Opening takes more than one turn; each waits for those before it. */
+let answered: Promise<void> = Promise.resolve();
+
+self.onmessage = ({ data }: MessageEvent<Numbered<WorkerRequest>>) => {
+  answered = answered.then(async () => self.postMessage(await answer(data)));
 };
 
-// Only opening takes more than one turn, and nothing else is asked before it is done; so answers keep the order of
-// the requests.
 async function answer({ id, request }: Numbered<WorkerRequest>): Promise<WorkerReply> {
   try {
     return { id, value: await serve(request) };
@@ -51,6 +53,7 @@ function serve(request: WorkerRequest): unknown {
 }
 
 async function open({ role, open }: WorkerRequest & { kind: "open" }): Promise<string[]> {
+  if (role === "reporter") letOthersGoFirst();
   const { database, notices } = role === "writer"
     ? await openWriter(open)
     : { database: await openReader(open.path), notices: [] };
@@ -72,7 +75,7 @@ function call({ group, method, args, nowMs }: WorkerRequest & { kind: "call" }):
   }
   running.session.nowMs = nowMs;
   if (access === "maintain") return run(...args);
-  return running.session.database.transaction(access, () => run(...args));
+  return running.session.database.transaction(access === "write" ? "write" : "read", () => run(...args));
 }
 
 function nameOf(request: WorkerRequest): string {

@@ -45,10 +45,15 @@ export interface Admin extends AsyncDisposable {
 
 /** Starts one, with other dependencies where a test needs them. */
 export async function startAdmin(overrides: Partial<AdminDependencies> = {}): Promise<Admin> {
-  const store = overrides.store ?? await openStore({ path: ":memory:", timeZone: "UTC" });
+  const store = overrides.store ?? await openStore({
+    path: ":memory:",
+    timeZone: "UTC",
+    ...(overrides.now !== undefined && { now: overrides.now }),
+  });
   const live = new LiveState();
   const health = overrides.health ?? await HealthService.load({
     store: store.health,
+    logs: store.logs,
     live,
     upstreams: new Upstreams(),
     deadlines: new Deadlines(),

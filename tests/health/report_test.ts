@@ -102,29 +102,31 @@ Deno.test("healthRow() shows what holds a provider back, and the operator's swit
 });
 
 Deno.test("dayStatistics() counts successes against the provider's own failures, and every attempt in the total", () => {
-  const outcomes = [
-    { outcome: "completed", count: 8, totalMs: 8_000 },
-    { outcome: "incomplete", count: 2, totalMs: 500 },
-    { outcome: "server", count: 3, totalMs: 0 },
-    { outcome: "timeout", count: 1, totalMs: 0 },
-    { outcome: "bad_answer", count: 1, totalMs: 0 },
-    { outcome: "caller_fault", count: 4, totalMs: 0 },
-    { outcome: "client_gone", count: 2, totalMs: 0 },
-    { outcome: "rate_limit", count: 5, totalMs: 0 },
-    { outcome: "", count: 1, totalMs: 0 },
-    { outcome: "constructor", count: 1, totalMs: 0 },
-  ];
+  const common = { model: "m", providerName: "p", requests: 0, totalTokens: 0 };
   const dayOf = dayStatistics([
-    ...outcomes.map((count) => ({ providerId: 7, ...count })),
-    { providerId: 8, outcome: "network", count: 2, totalMs: 0 },
+    {
+      ...common,
+      ...{ providerId: 7, attempts: 13, successes: 10, responseMs: 8_500 },
+      outcomes: { completed: 8, incomplete: 2, server: 3 },
+    },
+    {
+      ...common,
+      ...{ providerId: 7, model: "other", attempts: 14, successes: 0, responseMs: 0 },
+      outcomes: { timeout: 1, bad_answer: 1, caller_fault: 4, client_gone: 2, rate_limit: 5, constructor: 1 },
+    },
+    {
+      ...common,
+      ...{ providerId: 8, attempts: 3, successes: 0, responseMs: 0 },
+      outcomes: { network: 2, error: 1 },
+    },
   ]);
-  assert.deepEqual(dayOf(7), { total: 28, successes: 10, failures: 5, avgMs: 850 });
-  assert.deepEqual(dayOf(8), { total: 2, successes: 0, failures: 2, avgMs: 0 });
+  assert.deepEqual(dayOf(7), { total: 27, successes: 10, failures: 5, avgMs: 850 });
+  assert.deepEqual(dayOf(8), { total: 3, successes: 0, failures: 3, avgMs: 0 });
   assert.deepEqual(dayOf(9), { total: 0, successes: 0, failures: 0, avgMs: 0 });
   const row = healthRow(facts({ day: dayOf(7) }));
   assert.deepEqual([row.success_rate_24h, row.total_requests_24h, row.avg_response_time_ms], [
     66.67,
-    28,
+    27,
     850,
   ]);
 });

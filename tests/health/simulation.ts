@@ -62,7 +62,6 @@ class ListStore implements HealthStore {
 
   states = () => Promise.resolve<StoredHealth[]>([]);
   forget = () => Promise.resolve();
-  outcomes = () => Promise.resolve([]);
   checks = () => Promise.resolve({ rows: [], total: 0 });
   config = () => Promise.resolve({ id: 1, createdAt: "", updatedAt: "", config: this.settings });
   setConfig = (config: CompleteHealthConfig) => {
@@ -100,7 +99,12 @@ export class Simulation implements AsyncDisposable {
     const live = new LiveState();
     const deadlines = new Deadlines();
     const tools = { live, upstreams, deadlines, userAgent: "llmio/test", now: () => Date.now() };
-    const health = await HealthService.load({ ...tools, store, flushMs: 500 });
+    const health = await HealthService.load({
+      ...tools,
+      store,
+      logs: { traffic: () => Promise.resolve([]) },
+      flushMs: 500,
+    });
     const rows = rowsOf(count);
     health.useRouting(rows, buildRoutingTable(rows));
     return new Simulation(clock, upstreams, store, live, deadlines, health);

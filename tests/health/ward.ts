@@ -39,8 +39,6 @@ export interface PatientSetup {
 
 /** The service and what is around it. */
 export class Ward implements AsyncDisposable {
-  /** What the service takes for the time, epoch ms. */
-  now = START;
   live = new LiveState();
   #upstreams = new Upstreams();
   #deadlines = new Deadlines(10);
@@ -48,7 +46,16 @@ export class Ward implements AsyncDisposable {
   #modelId = 0;
   #count = 0;
 
-  private constructor(readonly store: Store) {}
+  private constructor(readonly store: Store, private readonly clock: { now: number }) {}
+
+  /** What the service and the store take for the time, epoch ms. */
+  get now(): number {
+    return this.clock.now;
+  }
+
+  set now(epochMs: number) {
+    this.clock.now = epochMs;
+  }
 
   get health(): HealthService {
     assert.ok(this.#health, "the ward was not started");
@@ -57,8 +64,9 @@ export class Ward implements AsyncDisposable {
 
   /** Starts with these providers, as if they had been there before the gateway was started. */
   static async start(...setups: readonly PatientSetup[]): Promise<Ward> {
-    const store = await openStore({ path: ":memory:", timeZone: "UTC" });
-    const ward = new Ward(store);
+    const clock = { now: START };
+    const store = await openStore({ path: ":memory:", timeZone: "UTC", now: () => clock.now });
+    const ward = new Ward(store, clock);
     for (const setup of setups) await ward.#create(setup);
     await ward.restart();
     return ward;
@@ -70,6 +78,7 @@ export class Ward implements AsyncDisposable {
     this.live = new LiveState();
     this.#health = await HealthService.load({
       store: this.store.health,
+      logs: this.store.logs,
       live: this.live,
       upstreams: this.#upstreams,
       deadlines: this.#deadlines,

@@ -1,7 +1,7 @@
 import { deepEqual, equal, ok } from "node:assert/strict";
 import { type ProviderHealth, UNOBSERVED } from "../../src/health/state.ts";
 import type { ProviderCheck } from "../../src/store/health.ts";
-import { inFolder, log, makeLegacyFiles, NOW_MS, openOnce, provider, sql, withStore } from "./fixtures.ts";
+import { inFolder, makeLegacyFiles, NOW_MS, openOnce, provider, sql, withStore } from "./fixtures.ts";
 
 const FULL: ProviderHealth = {
   isHealthy: false,
@@ -220,46 +220,4 @@ Deno.test("store.health.pruneChecks() goes by age and by count, in small steps",
     const kept = await store.health.checks({ providerId: 1 }, FIRST_PAGE);
     deepEqual([kept.total, kept.rows.at(-1)?.checkedAtMs], [20, 5_010]);
     equal((await store.health.checks({ providerId: 2 }, FIRST_PAGE)).total, 4);
-  }));
-
-Deno.test("store.health.outcomes() counts by provider id, from a time on, with the real response time", () =>
-  withStore({}, async (store) => {
-    for (const name of ["a", "b", "c"]) await store.providers.create(provider({ name }));
-    const times = { proxyTimeNs: 50_000_000, firstChunkTimeNs: 250_000_000, chunkTimeNs: 800_000_000 };
-    await store.logs.write({
-      inserts: [
-        log({ ...times, providerId: 1 }),
-        log({ ...times, providerId: 1, providerName: "renamed" }),
-        log({ providerId: 1, status: "error", outcome: "server" }),
-        log({ providerId: 1, status: "running", outcome: "" }),
-        log({ providerId: 1, startedAtMs: NOW_MS - 1 }),
-        log({ providerId: 2, status: "error", outcome: "client_gone" }),
-        log({ providerId: null, status: "error", outcome: "caller_fault" }),
-        log({ providerId: 3 }),
-      ],
-      updates: [],
-    });
-    await store.providers.remove([3]);
-    const rows = await store.health.outcomes(NOW_MS);
-    deepEqual(rows.map(({ providerId, outcome, count }) => [providerId, outcome, count]), [
-      [1, "", 1],
-      [1, "completed", 2],
-      [1, "server", 1],
-      [2, "client_gone", 1],
-    ]);
-    equal(rows[1]?.totalMs, 2_000);
-    deepEqual((await store.health.outcomes(NOW_MS, 2)).map(({ providerId }) => providerId), [2]);
-  }));
-
-Deno.test("the last 24 hours are read by an index, and no other row is looked at", () =>
-  inFolder(async (folder) => {
-    const path = `${folder}/llmio.db`;
-    await openOnce(path);
-    const plan = sql(path, (database) =>
-      database.prepare(
-        `EXPLAIN QUERY PLAN SELECT 1 FROM providers AS provider
-         CROSS JOIN chat_logs AS log ON log.provider_id = provider.id AND log.started_at_ms >= 1
-         WHERE +log.deleted_at IS NULL GROUP BY log.provider_id, log.outcome`,
-      ).all().map((row) => String(row["detail"])).join("\n"));
-    ok(plan.includes("idx_chat_logs_provider_id (provider_id=? AND started_at_ms>?)"), plan);
   }));
