@@ -25,7 +25,13 @@ export async function startGateway(upstreamUrl: string): Promise<Gateway> {
   const dir = await Deno.makeTempDir({ prefix: "llmio-bench-" });
   const main = fileURLToPath(new URL("../main.ts", import.meta.url));
   const readyFile = `${dir}/ready.json`;
-  const permissions = ["--allow-net", "--allow-read", "--allow-write", "--allow-env"];
+  const permissions = [
+    "--allow-net",
+    "--allow-read",
+    "--allow-write",
+    "--allow-env",
+    "--allow-sys=setPriority",
+  ];
   const serve = [
     "serve",
     "--host",

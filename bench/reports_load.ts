@@ -1,6 +1,6 @@
 /**
  * What reports cost the requests that are served meanwhile: a paced load on a gateway with a large request log, in
- * alternating rounds without reports, with a loop of them, and with a busy thread in their place.
+ * alternating rounds without reports and with them.
  *
  * @module
  */
@@ -10,8 +10,8 @@ import type { PacedOrder, PacedResult } from "./reports_client.ts";
 
 /** Requests a second: a small part of what the gateway can do, so that queues are the reports' doing. */
 const PER_SECOND = Number(Deno.env.get("BENCH_PER_SECOND") ?? 300);
-const SECONDS = 10;
-const ROUNDS = 6;
+const SECONDS = 8;
+const ROUNDS = 12;
 const WARM_UP_SECONDS = 5;
 const MODEL = "bench-json";
 const TOKEN = "bench";
@@ -19,6 +19,8 @@ const READY_WITHIN_MS = 60_000;
 
 /** What an operator's page asks for, again and again. */
 const REPORTS = ["/logs", "/usage", "/dashboard/stats"];
+/** From one time that all of them are asked for to the next: what ten pages do that ask anew every five seconds. */
+const REPORTS_EVERY_MS = Number(Deno.env.get("BENCH_REPORTS_EVERY_MS") ?? 500);
 
 type Print = (what: string, ms: number, more?: string) => void;
 
@@ -40,24 +42,27 @@ export async function measureUnderLoad(path: string, print: Print): Promise<void
   await load(WARM_UP_SECONDS);
   const alone: number[][] = [];
   const besideReports: number[][] = [];
-  const besideNoise: number[][] = [];
   const reports = new Map<string, number[]>(REPORTS.map((report) => [report, []]));
-  for (let round = 0; round < ROUNDS; round++) {
-    alone.push([...(await load(SECONDS)).times]);
+  const withoutReports = async () => void alone.push([...(await load(SECONDS)).times]);
+  const withReports = async () => {
     const over = new AbortController();
     const reading = readOn(gateway.url, reports, over.signal);
     besideReports.push([...(await load(SECONDS)).times]);
     over.abort();
     await reading;
-    const noise = busyThread();
-    besideNoise.push([...(await load(SECONDS)).times]);
-    noise.terminate();
+  };
+  // Each kind goes first as often as second, so that what changes slowly favours neither.
+  for (let round = 0; round < ROUNDS; round++) {
+    const kinds = [withoutReports, withReports];
+    for (const kind of round % 2 === 0 ? kinds : kinds.reverse()) await kind();
   }
   print(`${PER_SECOND} requests a second, no report`, quantile(alone.flat(), 0.99), spread(alone));
-  print("the same with reports in a loop", quantile(besideReports.flat(), 0.99), spread(besideReports));
-  print("the same with a busy thread elsewhere", quantile(besideNoise.flat(), 0.99), spread(besideNoise));
+  print(
+    `the same with all reports every ${REPORTS_EVERY_MS} ms`,
+    quantile(besideReports.flat(), 0.99),
+    spread(besideReports),
+  );
   print("p99 with reports over p99 without", 0, ratios(besideReports, alone));
-  print("p99 with a busy thread over p99 without", 0, ratios(besideNoise, alone));
   for (const [report, times] of reports) {
     const [p99, most] = [0.99, 1].map((q) => quantile(times, q).toFixed(1));
     print(
@@ -68,9 +73,12 @@ export async function measureUnderLoad(path: string, print: Print): Promise<void
   }
 }
 
-/** Asks for one report after the other until told to stop. */
+/** Asks for one report after the other, at their pace, until told to stop. */
 async function readOn(url: string, times: ReadonlyMap<string, number[]>, signal: AbortSignal): Promise<void> {
+  let nextAt = performance.now();
   while (!signal.aborted) {
+    await new Promise((resolve) => setTimeout(resolve, Math.max(0, nextAt - performance.now())));
+    nextAt = Math.max(nextAt + REPORTS_EVERY_MS, performance.now());
     for (const [report, each] of times) {
       const askedAt = performance.now();
       await (await ask(url, "GET", report)).arrayBuffer();
@@ -79,21 +87,12 @@ async function readOn(url: string, times: ReadonlyMap<string, number[]>, signal:
   }
 }
 
-/**
- * What takes as much of the machine as reports in a loop do, and has nothing to do with the gateway. It looks up from
- * its work now and then: the runtime cannot end a worker that never does, which would go on beside all later rounds.
- */
-function busyThread(): Worker {
-  const spin =
-    "const spin = () => { for (const from = Date.now(); Date.now() < from + 50;); setTimeout(spin); }; spin();";
-  return new Worker(`data:text/javascript,${encodeURIComponent(spin)}`, { type: "module" });
-}
-
-/** How the p99 of each round is to that of the other, and the middle of that. */
+/** How the p99 with is to that without: of all requests, and round by round. */
 function ratios(rounds: readonly number[][], others: readonly number[][]): string {
   const all = rounds.map((times, i) => quantile(times, 0.99) / quantile(others[i] ?? [], 0.99));
   const texts = all.map((each) => each.toFixed(2)).join(" ");
-  return `median ${quantile(all, 0.5).toFixed(2)}, of the rounds ${texts}`;
+  const overall = quantile(rounds.flat(), 0.99) / quantile(others.flat(), 0.99);
+  return `${overall.toFixed(2)}; median of the rounds ${quantile(all, 0.5).toFixed(2)}: ${texts}`;
 }
 
 function spread(rounds: readonly (readonly number[])[]): string {

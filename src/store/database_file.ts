@@ -2,6 +2,7 @@
 import { Database } from "./database.ts";
 import { compact } from "./compact.ts";
 import { messageOf, StoreOpenError } from "./errors.ts";
+import { keepLogCount } from "./log_count.ts";
 import { checkIntegrity, damaged, inspectFile } from "./recognise.ts";
 import { timeFormatter } from "./time.ts";
 import { upgrade } from "./upgrade.ts";
@@ -57,6 +58,7 @@ async function openUpToDate(request: OpenRequest): Promise<OpenedWriter> {
     const notices = await bringUpToDate(database, request);
     setUp(database);
     adoptStrangeRows(database, timeFormatter(request.timeZone));
+    keepLogCount(database);
     return { database, notices };
   } catch (error) {
     database.close();

@@ -14,6 +14,7 @@ import {
   whole,
 } from "./columns.ts";
 import type { Database } from "./database.ts";
+import { logCount } from "./log_count.ts";
 import type { LogFilter, LogInsert, LogOutcome, LogRow } from "./logs.ts";
 import { conditionsOf, narrowed, spanOf } from "./logs_conditions.ts";
 import { offsetOf } from "./page.ts";
@@ -100,6 +101,12 @@ export function logsRepository(session: Session): Synchronous<Store["logs"]> {
     ).map(toLogRow);
   };
 
+  const totalOf = (filter: LogFilter): number => {
+    if (Object.values(filter).every((value) => value === undefined)) return logCount(database);
+    const { where, values } = conditionsOf(database, filter, "count");
+    return integer(database.get(`SELECT count(*) AS n FROM chat_logs WHERE ${where}`, ...values)?.["n"]);
+  };
+
   return {
     page: (filter, request) => {
       const offset = offsetOf(request);
@@ -110,9 +117,7 @@ export function logsRepository(session: Session): Synchronous<Store["logs"]> {
       if (beforeId === undefined && rows.length > 0 && rows.length < request.pageSize) {
         return { rows, total: offset + rows.length };
       }
-      const { where, values } = conditionsOf(database, all, "count");
-      const total = database.get(`SELECT count(*) AS n FROM chat_logs WHERE ${where}`, ...values);
-      return { rows, total: integer(total?.["n"]) };
+      return { rows, total: totalOf(all) };
     },
 
     slice: (filter, limit) => newest(filter, limit, 0),

@@ -34,7 +34,7 @@ async function tried(permissions: readonly string[]): Promise<Record<string, unk
 }
 
 for (const task of ["start", "dev", "compile"] as const) {
-  Deno.test(`the task ${task} grants files, environment and network without metadata services, asks for nothing`, () => {
+  Deno.test(`the task ${task} grants files, environment, priorities and network without metadata services, asks for nothing`, () => {
     const bracketed = METADATA_ADDRESSES.map((address) => address.includes(":") ? `[${address}]` : address);
     assert.deepEqual(permissionsOf(task), [
       "--no-prompt",
@@ -43,6 +43,7 @@ for (const task of ["start", "dev", "compile"] as const) {
       "--allow-read",
       "--allow-write",
       "--allow-env",
+      "--allow-sys=setPriority",
     ]);
   });
 }

@@ -3,7 +3,13 @@ import { SETTINGS } from "../../src/settings.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 /** Those of the task `start`. */
-const PERMISSIONS = ["--allow-net", "--allow-read", "--allow-write", "--allow-env"];
+const PERMISSIONS = [
+  "--allow-net",
+  "--allow-read",
+  "--allow-write",
+  "--allow-env",
+  "--allow-sys=setPriority",
+];
 const POLL_MS = 5;
 
 /** Variables of the process, and where its output goes. */

@@ -1,5 +1,6 @@
-import { equal, rejects } from "node:assert/strict";
+import { deepEqual, equal, rejects } from "node:assert/strict";
 import { StoreError } from "../../src/store/errors.ts";
+import { LateWorkerLink } from "../../src/store/late_worker_link.ts";
 import { WorkerLink } from "../../src/store/worker_link.ts";
 
 function startWorker(source: string): WorkerLink {
@@ -41,4 +42,57 @@ Deno.test("a value that cannot be sent rejects its own call only", async () => {
   await rejects(unsendable, /cannot be sent/);
   equal(await link.send({ kind: "close" }), 2);
   link.stop("done");
+});
+
+const OPEN = { kind: "open", role: "reporter", open: { path: "", nowMs: 0 } } as const;
+const ECHO = "onmessage = ({ data: { id } }) => postMessage({ id, value: id });";
+
+/** A late link and how often it has started a worker; the n-th runs the n-th source, the last one all others. */
+function startLate(...sources: string[]): { link: LateWorkerLink; starts: () => number } {
+  let starts = 0;
+  const start = () => startWorker(sources[Math.min(starts++, sources.length - 1)] ?? "");
+  return { link: new LateWorkerLink(start, OPEN), starts: () => starts };
+}
+
+Deno.test("a late worker is started by the first request, once, and opens before anything else", async () => {
+  const { link, starts } = startLate(ECHO);
+  equal(starts(), 0);
+  deepEqual(await Promise.all([link.send({ kind: "close" }), link.send({ kind: "close" })]), [2, 3]);
+  equal(starts(), 1);
+  await link.finish("done");
+  await rejects(link.send({ kind: "close" }), isClosed);
+});
+
+Deno.test("a late worker that nobody needed has nothing to finish", async () => {
+  const { link, starts } = startLate(ECHO);
+  await link.finish("done");
+  await rejects(link.send({ kind: "close" }), /done/);
+  link.stop("again");
+  equal(starts(), 0);
+});
+
+Deno.test("a late worker that cannot open says why, and the next request tries again", async () => {
+  const failure = JSON.stringify({ kind: "StoreError", message: "the disk is gone", reason: "unwritable" });
+  const { link, starts } = startLate(
+    `onmessage = ({ data: { id } }) => postMessage({ id, failure: ${failure} });`,
+    ECHO,
+  );
+  await rejects(link.send({ kind: "close" }), /the disk is gone/);
+  equal(await link.send({ kind: "close" }), 2);
+  equal(starts(), 2);
+  link.stop("done");
+});
+
+Deno.test("a late worker that has died is started again by the next request", async () => {
+  const { link, starts } = startLate(
+    "onmessage = ({ data: { id } }) => { if (id > 2) throw new Error('dies'); postMessage({ id, value: id }); };",
+    ECHO,
+  );
+  equal(await link.send({ kind: "close" }), 2);
+  await rejects(link.send({ kind: "close" }), /has died/);
+  equal(await link.send({ kind: "close" }), 2);
+  equal(starts(), 2);
+  const pending = link.send({ kind: "close" });
+  link.stop("done");
+  await rejects(pending, isClosed);
 });
