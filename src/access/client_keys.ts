@@ -7,16 +7,10 @@ import { Buffer } from "node:buffer";
 import type { Standing } from "../protocols/protocol.ts";
 import type { AuthKey, KeySpending, RecentUse } from "../store/auth_keys.ts";
 import { BudgetCalendar, type BudgetDays } from "./budget_calendar.ts";
-import {
-  KeyLimits,
-  type LimitRefusal,
-  type LimitsSetting,
-  type Permit,
-  type RequestUse,
-} from "./key_limits.ts";
+import { type Entrance, KeyLimits, type LimitRefusal, type LimitsSetting } from "./key_limits.ts";
 import { hashKey, keyHash } from "./key_text.ts";
 
-export type { LimitRefusal, Permit, RequestUse } from "./key_limits.ts";
+export type { Entrance, LimitRefusal, Permit, RequestUse } from "./key_limits.ts";
 
 /** What the keys need to know of the world. */
 export interface ClientKeysOptions extends BudgetDays {
@@ -43,17 +37,15 @@ export interface ClientKey {
   readonly ioLog: boolean;
   /** Ids of the providers that may serve it; `null` = all. */
   readonly providers: ReadonlySet<number> | null;
-  /** Whether some limit is on what requests use, so that `admit` wants an estimate of it. */
+  /** Whether some limit is on what requests use, so that an entrance's `admit` wants an estimate of it. */
   readonly measuresUse: boolean;
   /** Whether it may use the model of this public name; names are compared exactly. */
   mayUse(model: string): boolean;
   /**
-   * Admits one request, or says which limit stands in the way.
-   *
-   * @param estimate what it may use at most, all its attempts together; see {@linkcode KeyLimits} for what that
-   * guarantees
+   * Lets one request in, before its body is read, or says which limit stands in the way; see {@linkcode KeyLimits} for
+   * what limits guarantee.
    */
-  admit(estimate: RequestUse): Permit | LimitRefusal;
+  enter(): Entrance | LimitRefusal;
   /** How much is left, for rate-limit headers. */
   standing(): Standing;
 }
@@ -198,8 +190,8 @@ class RowKey implements ClientKey {
     return this.#models === null || this.#models.has(model);
   }
 
-  admit(estimate: RequestUse): Permit | LimitRefusal {
-    return this.#limits.admit(estimate);
+  enter(): Entrance | LimitRefusal {
+    return this.#limits.enter();
   }
 
   standing(): Standing {

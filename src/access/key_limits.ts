@@ -22,6 +22,19 @@ export interface RequestUse {
   readonly currency: string;
 }
 
+/** A place among the key's requests under way, taken before it is known what the request asks for. */
+export interface Entrance {
+  readonly ok: true;
+  /**
+   * Admits the request, or says which limit stands in the way.
+   *
+   * @param estimate what it may use at most, all its attempts together
+   */
+  admit(estimate: RequestUse): Permit | LimitRefusal;
+  /** The request goes no further: gives the place back. Does nothing once it was admitted; its permit does it then. */
+  leave(): void;
+}
+
 /** The leave to serve one request. */
 export interface Permit {
   readonly ok: true;
@@ -66,7 +79,7 @@ const MOST_TOKENS = 1e12;
 /**
  * Counts what one key uses and holds it to its limits.
  *
- * All limits are asked first and taken together, so that a refusal takes nothing. Everything is counted whether or
+ * All limits but that of requests at once are taken together, so that a refusal takes nothing. Everything is counted whether or
  * not there is a limit: one that is set or lowered later acts at once on what has been used already. A limit of 0
  * admits nothing.
  *
@@ -116,22 +129,42 @@ export class KeyLimits {
   }
 
   /**
-   * Admits one request, or says which limit stands in the way.
-   *
-   * @param estimate what it may use at most, all its attempts together
+   * Lets one request in, before its body is read, or says which limit stands in the way whatever it asks for. So a key
+   * has no more bodies on their way, and in memory, than requests at once.
    */
-  admit(estimate: RequestUse): Permit | LimitRefusal {
+  enter(): Entrance | LimitRefusal {
+    const now = this.#setting.now();
+    const refusal = longerRefusal(this.#refusal(now), this.#placeRefusal());
+    if (refusal !== null) return refusal;
+    this.#underWay++;
+    let left = false;
+    const leave = () => {
+      if (!left) this.#underWay--;
+      left = true;
+    };
+    let admitted = false;
+    return {
+      ok: true,
+      admit: (estimate) => {
+        const permit = this.#admit(estimate, leave);
+        admitted ||= permit.ok;
+        return permit;
+      },
+      leave: () => admitted ? undefined : leave(),
+    };
+  }
+
+  #admit(estimate: RequestUse, leave: () => void): Permit | LimitRefusal {
     const now = this.#setting.now();
     const wanted = whole(estimate.tokens);
     const tokens = Math.min(wanted, this.#rules.tokensPerMinute ?? MOST_TOKENS);
-    const refusal = this.#refusal(now, wanted, tokens);
+    const refusal = longerRefusal(this.#refusal(now), this.#tokenRefusal(now, wanted, tokens));
     if (refusal !== null) return refusal;
     this.#requests.add(now, 1);
-    this.#underWay++;
     this.#reservedTokens += tokens;
     const hold = this.#budget.reserve(now, estimate.cost, estimate.currency);
     return new HeldPermit(hold, (used) => this.#tokens.add(this.#setting.now(), used), () => {
-      this.#underWay--;
+      leave();
       this.#reservedTokens -= tokens;
     });
   }
@@ -148,11 +181,10 @@ export class KeyLimits {
     };
   }
 
-  #refusal(now: number, wanted: number, tokens: number): LimitRefusal | null {
-    let longest: LimitRefusal | null = this.#budget.refusal(now);
-    longest = longerRefusal(longest, this.#tokenRefusal(now, wanted, tokens));
-    longest = longerRefusal(longest, this.#requestRefusal(now));
-    return longerRefusal(longest, this.#placeRefusal());
+  /** What stands in the way of any request. Asked twice: others may have been admitted while a body was read. */
+  #refusal(now: number): LimitRefusal | null {
+    const refusal: LimitRefusal | null = this.#budget.refusal(now);
+    return longerRefusal(refusal, this.#requestRefusal(now));
   }
 
   #requestRefusal(now: number): LimitRefusal | null {

@@ -1,6 +1,6 @@
 /** What a client's key may do: which models, and how much. @module */
 import { convertCost } from "../access/budget_costs.ts";
-import type { ClientKey, Permit, RequestUse } from "../access/client_keys.ts";
+import type { ClientKey, Entrance, LimitRefusal, Permit, RequestUse } from "../access/client_keys.ts";
 import type { Route } from "../failover/candidates.ts";
 import { requestSize } from "../protocols/request_size.ts";
 import type { Dialect, Inspection } from "../protocols/protocol.ts";
@@ -9,12 +9,11 @@ import { type ClientBody, wholeJson } from "./client_body.ts";
 import type { Gateway } from "./client_request.ts";
 import type { RoutedModel, RoutingTable } from "./routing_table.ts";
 
-/** A request's place within its key's limits, or the refusal. */
-export type PermitOrRefusal = { readonly ok: true; readonly permit: Permit } | {
-  readonly ok: false;
+/** A refusal by one of the key's limits. */
+export interface LimitedRefusal {
   readonly refusal: Refusal;
   readonly headers: Record<string, string>;
-};
+}
 
 /** Whether a key may see a model: it may be used, and somebody who may serve the key has it. */
 export function maySee(
@@ -56,22 +55,28 @@ interface AskedCall {
   readonly inspection: Inspection;
 }
 
-/** Takes a request's place within the limits of its key. */
+/** Admits a request within the limits of its key. */
 export function takePermit(
   key: ClientKey,
-  dialect: Dialect,
+  entrance: Entrance,
   call: AskedCall,
   gateway: Gateway,
-): PermitOrRefusal {
-  const admitted = key.admit(key.measuresUse ? mostUse(key, call, gateway) : NOTHING);
-  if (admitted.ok) return { ok: true, permit: admitted };
-  const { limit, message, retryAfterMs } = admitted;
+): Permit | LimitRefusal {
+  return entrance.admit(key.measuresUse ? mostUse(key, call, gateway) : NOTHING);
+}
+
+/** What a client is told whose key has met a limit. */
+export function limitedBy(
+  { limit, message, retryAfterMs }: LimitRefusal,
+  key: ClientKey,
+  dialect: Dialect,
+): LimitedRefusal {
   const headers = dialect.limitHeaders(key.standing(), Date.now());
   if (retryAfterMs !== null) headers["retry-after"] = String(Math.max(1, Math.ceil(retryAfterMs / 1000)));
   // A client that waits for what never comes back only asks again.
   const status = retryAfterMs === null ? 402 : 429;
   const code = limit.startsWith("budget") ? "insufficient_quota" : "rate_limit_exceeded";
-  return { ok: false, refusal: { status, code, message }, headers };
+  return { refusal: { status, code, message }, headers };
 }
 
 const NOTHING: RequestUse = { tokens: 0, cost: 0, currency: "" };

@@ -11,9 +11,8 @@ import {
 } from "../../src/access/client_keys.ts";
 import type { AuthKey } from "../../src/store/auth_keys.ts";
 import { authKey } from "../store/fixtures.ts";
-import { CNY_PER_USD, DAY, HOUR, NOW, UTC_CALENDAR } from "./limited_key.ts";
+import { CNY_PER_USD, DAY, HOUR, NOW, tryIn, UTC_CALENDAR } from "./limited_key.ts";
 
-const NONE = { tokens: 0, cost: 0, currency: "USD" };
 const UNKNOWN = { ok: false, reason: "unknown" };
 const EXPIRED = { ok: false, reason: "expired" };
 
@@ -212,8 +211,8 @@ Deno.test("find() lets both texts of a rotation count as one key", () => {
   const sample = new Sample([
     row(1, { previousHash: sha256("before"), previousUntilMs: NOW + HOUR, maxConcurrent: 1 }),
   ]);
-  permit(sample.key("before").admit(NONE));
-  assert.equal(limitOf(sample.key("key-1").admit(NONE)), "max_concurrent");
+  permit(tryIn(sample.key("before")));
+  assert.equal(limitOf(tryIn(sample.key("key-1"))), "max_concurrent");
 });
 
 Deno.test("find() gives a text that several keys share to the oldest one in use", () => {
@@ -259,46 +258,46 @@ Deno.test("providers says who may serve a key: null is everybody, an empty list 
 Deno.test("useRows() keeps what has been counted of keys that stay, and puts their limits in force at once", () => {
   const sample = new Sample([row(1, { requestsPerMinute: 10, maxConcurrent: 10 }), row(2)]);
   const before = sample.key("key-1");
-  const held = [1, 2, 3].map(() => permit(before.admit(NONE)));
+  const held = [1, 2, 3].map(() => permit(tryIn(before)));
   sample.keys.useRows([row(1, { requestsPerMinute: 10, maxConcurrent: 3 }), row(2, { maxConcurrent: 0 })]);
-  assert.equal(limitOf(sample.key("key-1").admit(NONE)), "max_concurrent");
-  assert.equal(limitOf(before.admit(NONE)), "max_concurrent");
-  assert.equal(limitOf(sample.key("key-2").admit(NONE)), "max_concurrent");
+  assert.equal(limitOf(tryIn(sample.key("key-1"))), "max_concurrent");
+  assert.equal(limitOf(tryIn(before)), "max_concurrent");
+  assert.equal(limitOf(tryIn(sample.key("key-2"))), "max_concurrent");
   for (const each of held) each.release();
   assert.equal(sample.key("key-1").standing().requests?.remaining, 7);
-  permit(sample.key("key-1").admit(NONE));
+  permit(tryIn(sample.key("key-1")));
 });
 
 Deno.test("useRows() keeps what has been counted of a key while it is switched off", () => {
   const sample = new Sample([row(1, { budgetTotal: 1 })]);
-  const held = permit(sample.key("key-1").admit(NONE));
+  const held = permit(tryIn(sample.key("key-1")));
   sample.keys.useRows([row(1, { budgetTotal: 1, status: false })]);
   held.spent({ tokens: 5, cost: 1, currency: "USD" });
   held.release();
   sample.keys.useRows([row(1, { budgetTotal: 1 })]);
-  assert.equal(limitOf(sample.key("key-1").admit(NONE)), "budget_total");
+  assert.equal(limitOf(tryIn(sample.key("key-1"))), "budget_total");
 });
 
 Deno.test("useRows() drops what has been counted of keys that are gone; their permits can be released", () => {
   const rows = [row(1, { maxConcurrent: 1, budgetTotal: 1 })];
   const sample = new Sample(rows);
   const gone = sample.key("key-1");
-  const held = permit(gone.admit({ tokens: 1, cost: 1, currency: "USD" }));
+  const held = permit(tryIn(gone, { tokens: 1, cost: 1, currency: "USD" }));
   sample.keys.useRows([]);
   held.spent({ tokens: 1, cost: 1, currency: "USD" });
   held.release();
   held.release();
-  assert.equal(limitOf(gone.admit(NONE)), "budget_total");
+  assert.equal(limitOf(tryIn(gone)), "budget_total");
   sample.keys.useRows(rows);
-  permit(sample.key("key-1").admit(NONE));
-  assert.equal(limitOf(sample.key("key-1").admit(NONE)), "max_concurrent");
+  permit(tryIn(sample.key("key-1")));
+  assert.equal(limitOf(tryIn(sample.key("key-1"))), "max_concurrent");
 });
 
 Deno.test("useRows() counts each key by itself", () => {
   const sample = new Sample([row(1, { requestsPerMinute: 1 }), row(2, { requestsPerMinute: 1 })]);
-  permit(sample.key("key-1").admit(NONE));
-  permit(sample.key("key-2").admit(NONE));
-  assert.equal(limitOf(sample.key("key-1").admit(NONE)), "requests_per_minute");
+  permit(tryIn(sample.key("key-1")));
+  permit(tryIn(sample.key("key-2")));
+  assert.equal(limitOf(tryIn(sample.key("key-1"))), "requests_per_minute");
 });
 
 Deno.test("restore() takes over what earlier runs have counted, also of keys that are switched off", () => {
@@ -320,9 +319,9 @@ Deno.test("restore() takes over what earlier runs have counted, also of keys tha
   const { requests, tokens } = sample.key("key-1").standing();
   assert.deepEqual([requests?.remaining, tokens?.remaining], [3, 70]);
   sample.keys.useRows([rows[0] ?? row(1), row(2, { budgetMonth: 10 }), rows[2] ?? row(3)]);
-  assert.equal(limitOf(sample.key("key-2").admit(NONE)), "budget_month");
-  permit(sample.key("key-1").admit(NONE));
-  permit(sample.key("key-3").admit(NONE));
+  assert.equal(limitOf(tryIn(sample.key("key-2"))), "budget_month");
+  permit(tryIn(sample.key("key-1")));
+  permit(tryIn(sample.key("key-3")));
 });
 
 Deno.test("admit() begins a new day where the configured zone does", () => {
@@ -331,14 +330,14 @@ Deno.test("admit() begins a new day where the configured zone does", () => {
     dateOf: (ms) => new Date(ms + zone).toISOString().slice(0, 10),
     nextDay: (ms) => (Math.floor((ms + zone) / DAY) + 1) * DAY - zone,
   });
-  permit(sample.key("key-1").admit(NONE)).spent({ tokens: 0, cost: 1, currency: "USD" });
-  const answer = sample.key("key-1").admit(NONE);
+  permit(tryIn(sample.key("key-1"))).spent({ tokens: 0, cost: 1, currency: "USD" });
+  const answer = tryIn(sample.key("key-1"));
   if (answer.ok) assert.fail("it was admitted");
   assert.equal(answer.retryAfterMs, 4 * HOUR);
   sample.at += 4 * HOUR - 1;
-  assert.equal(limitOf(sample.key("key-1").admit(NONE)), "budget_day");
+  assert.equal(limitOf(tryIn(sample.key("key-1"))), "budget_day");
   sample.at++;
-  permit(sample.key("key-1").admit(NONE));
+  permit(tryIn(sample.key("key-1")));
 });
 
 Deno.test("admit() asks for the date once a day, not once a request", () => {
@@ -351,7 +350,7 @@ Deno.test("admit() asks for the date once a day, not once a request", () => {
   });
   for (let i = 0; i < 500; i++) {
     sample.at += 1;
-    for (const text of ["key-1", "key-2"]) permit(sample.key(text).admit(NONE)).release();
+    for (const text of ["key-1", "key-2"]) permit(tryIn(sample.key(text))).release();
   }
   assert.equal(asked, 1);
 });
@@ -359,7 +358,7 @@ Deno.test("admit() asks for the date once a day, not once a request", () => {
 Deno.test("refusals and what is found show no secret", () => {
   const sample = new Sample([row(1, { hash: "", key: "sk-llmio-secret", requestsPerMinute: 0 })]);
   const found = sample.keys.find("sk-llmio-secret");
-  const answer = sample.key("sk-llmio-secret").admit(NONE);
+  const answer = tryIn(sample.key("sk-llmio-secret"));
   for (const shown of [Deno.inspect(found, { depth: 9 }), JSON.stringify([found, answer])]) {
     assert.doesNotMatch(shown, /sk-llmio-secret/);
     assert.ok(!shown.includes(sha256("sk-llmio-secret")));

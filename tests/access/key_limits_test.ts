@@ -261,6 +261,50 @@ Deno.test("KeyLimits has N requests under way at most; release() gives a place b
   sample.refuse();
 });
 
+Deno.test("KeyLimits holds a place for a request that is not admitted yet, until it is refused, leaves or is over", () => {
+  const sample = new Sample({ maxConcurrent: 1, tokensPerMinute: 10 });
+  const enter = () => {
+    const entrance = sample.limits.enter();
+    if (!entrance.ok) assert.fail(entrance.message);
+    return entrance;
+  };
+  const gone = enter();
+  assert.equal(sample.refuse().limit, "max_concurrent");
+  gone.leave();
+  gone.leave();
+
+  sample.admit(10).spent(usd(8));
+  sample.use({ maxConcurrent: 2, tokensPerMinute: 10 });
+  const refused = enter();
+  const answer = refused.admit(usd(5));
+  assert.equal(!answer.ok && answer.limit, "tokens_per_minute");
+  assert.equal(sample.refuse().limit, "max_concurrent");
+  refused.leave();
+
+  sample.use({ maxConcurrent: 2 });
+  const served = enter();
+  const permit = served.admit(usd(5));
+  assert.ok(permit.ok);
+  served.leave();
+  assert.equal(sample.refuse().limit, "max_concurrent");
+  permit.release();
+  permit.release();
+  served.leave();
+  sample.admit();
+  assert.equal(sample.refuse().limit, "max_concurrent");
+});
+
+Deno.test("KeyLimits lets nobody in whom no estimate could help, and asks again once there is one", () => {
+  const sample = new Sample({ requestsPerMinute: 1, maxConcurrent: 9 });
+  const [first, second] = [sample.limits.enter(), sample.limits.enter()];
+  assert.ok(first.ok && second.ok);
+  assert.ok(first.admit(usd(0)).ok);
+  const late = second.admit(usd(0));
+  assert.equal(!late.ok && late.limit, "requests_per_minute");
+  const door = sample.limits.enter();
+  assert.equal(!door.ok && door.limit, "requests_per_minute");
+});
+
 Deno.test("KeyLimits has everything back when all requests are over, whatever their order", () => {
   fc.assert(fc.property(
     fc.array(

@@ -42,7 +42,7 @@ export class Sample {
   }
 
   try(tokens = 0, cost = 0, currency = "USD"): Permit | LimitRefusal {
-    return this.limits.admit({ tokens, cost, currency });
+    return tryIn(this.limits, { tokens, cost, currency });
   }
 
   admit(tokens = 0, cost = 0, currency = "USD"): Permit {
@@ -63,6 +63,18 @@ export class Sample {
     permit.spent({ tokens: 0, cost, currency });
     permit.release();
   }
+}
+
+/** What comes of a request without a body, which asks for its leave as soon as it is in. */
+export function tryIn(
+  door: Pick<KeyLimits, "enter">,
+  use: RequestUse = { tokens: 0, cost: 0, currency: "USD" },
+): Permit | LimitRefusal {
+  const entrance = door.enter();
+  if (!entrance.ok) return entrance;
+  const answer = entrance.admit(use);
+  entrance.leave();
+  return answer;
 }
 
 /** A use that is paid in US dollars. */

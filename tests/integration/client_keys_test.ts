@@ -8,6 +8,7 @@ import { okResponse } from "../upstream/response_fixtures.ts";
 import { ScriptedUpstream } from "../upstream/scripted_upstream.ts";
 import { serveGemini } from "./gemini_client.ts";
 import { REQUEST, serveMessages } from "./messages_client.ts";
+import { RawConnection } from "./raw_connection.ts";
 import { type Row, TestGateway } from "./test_gateway.ts";
 
 interface KeyRow extends Row {
@@ -26,6 +27,14 @@ async function used(gateway: TestGateway, id: number, count: number): Promise<Ke
   for (let tries = 0;; tries++) {
     const row = await gateway.admin<KeyRow>("GET", `/auth-keys/${id}`);
     if (row.UsageCount >= count || tries === 200) return row;
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Waits until it holds. */
+async function eventually(holds: () => Promise<boolean>): Promise<void> {
+  for (let tries = 0; !(await holds()); tries++) {
+    assert.ok(tries < 200, "it never held");
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
 }
@@ -265,6 +274,54 @@ Deno.test("a place among the requests at once is held to the end of a stream, an
   const last = await call("go");
   await last.body?.cancel();
   assert.equal(last.status, 200);
+});
+
+Deno.test("a place is taken before the body is read, so a key has no more bodies on their way than requests at once", async () => {
+  await using upstream = await ScriptedUpstream.start(okChat());
+  await using gateway = await TestGateway.start();
+  await gateway.serveModel({ name: "m", providers: [upstream.url] });
+  const { Key } = await makeKey(gateway, { max_concurrent: 1 });
+  const body = JSON.stringify({ model: "m", messages: [{ role: "user", content: "x".repeat(300_000) }] });
+  const head = (length: number) =>
+    `POST /v1/chat/completions HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer ${Key}\r\n` +
+    `Content-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+  const call = (text: string) =>
+    fetch(`${gateway.url}/v1/chat/completions`, { method: "POST", body: text, ...bearer(Key) });
+
+  await using uploading = await RawConnection.open(gateway.url);
+  uploading.write(head(body.length) + body.slice(0, 100_000));
+  // Refused without a byte of a body that is never sent.
+  await using waiting = await RawConnection.open(gateway.url);
+  waiting.write(head(50_000_000));
+  await waiting.until(() => waiting.received.includes("\r\n\r\n{"));
+  assert.deepEqual(waiting.statuses, [429]);
+  assert.match(waiting.received, /1 request under way at once/);
+  // Whoever sends a whole body gets the refusal too, not a broken connection.
+  const refused = await Promise.all(Array.from({ length: 20 }, () => call(body)));
+  for (const response of refused) {
+    assert.equal(response.status, 429);
+    assert.equal((await response.json()).error.code, "rate_limit_exceeded");
+  }
+  assert.equal(upstream.requests.length, 0);
+  uploading.write(body.slice(100_000));
+  await uploading.until(() => uploading.received.includes("Hello"));
+  assert.deepEqual(uploading.statuses, [200]);
+
+  // What is refused for another reason, or breaks off, gives its place back.
+  for (const text of ["no JSON", '{"messages":[]}', '{"model":"unknown"}']) {
+    const response = await call(text);
+    assert.ok([400, 404].includes(response.status), `${text}: ${response.status}`);
+    await response.body?.cancel();
+  }
+  {
+    await using broken = await RawConnection.open(gateway.url);
+    broken.write(head(1_000) + '{"model":"m"');
+  }
+  await eventually(async () => {
+    const response = await call(body);
+    await response.body?.cancel();
+    return response.status === 200;
+  });
 });
 
 Deno.test("requests at once do not run past a budget, and only an operator can help when all of it is spent", async () => {

@@ -111,7 +111,10 @@ Deno.test("the hours of a file that had none are made from its rows", () =>
     const logs = attempts(NOW_MS - 25 * HOUR_MS);
     await withStore({ path }, (store) => store.logs.write({ inserts: logs, updates: [] }).then(() => {}));
     sql(path, (database) =>
-      database.exec("DROP TABLE traffic_hours; DELETE FROM schema_migrations WHERE version >= 14"));
+      database.exec(`
+        DROP TRIGGER log_count_inserted; DROP TRIGGER log_count_removed; DROP TRIGGER log_count_deleted;
+        DROP TABLE log_count; DROP TABLE traffic_hours; DELETE FROM schema_migrations WHERE version >= 14;
+      `));
     await withStore({ path }, async (store) =>
       deepEqual(await trafficSince(store, NOW_MS - DAY_MS), counted(since(logs, NOW_MS - DAY_MS))));
   }));
