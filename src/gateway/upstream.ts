@@ -75,7 +75,10 @@ export class Upstreams {
     client: Deno.HttpClient,
     signal: AbortSignal,
   ): Promise<Response> {
-    return fetch(url, { method, headers, body: sentOnce(body), redirect: "manual", signal, client });
+    return fetch(url, {
+      ...{ method, headers, redirect: "manual", signal, client },
+      body: body === null ? null : new SentOnce(body),
+    });
   }
 
   /** Closes idle connections and lets no new call begin. */
@@ -103,11 +106,30 @@ export class Upstreams {
 
 /**
  * A body that the runtime sends once. Bytes it sends again by itself when a used connection is lost, although the
- * provider may have had them all: an attempt that nobody would know of. A blob it cannot repeat, and states its length
- * all the same.
+ * provider may have had them all: an attempt that nobody would know of. What is streamed it cannot repeat, and of a blob
+ * it states the length all the same. One that streams bytes which are there already saves a copy of them into the
+ * runtime's store of blobs and a turn to have them back, a tenth of what a small call costs.
  */
-function sentOnce(body: Uint8Array<ArrayBuffer> | null): Blob | null {
-  return body === null ? null : new Blob([body]);
+class SentOnce extends Blob {
+  readonly #bytes: Uint8Array<ArrayBuffer>;
+
+  constructor(bytes: Uint8Array<ArrayBuffer>) {
+    super();
+    this.#bytes = bytes;
+  }
+
+  override get size(): number {
+    return this.#bytes.length;
+  }
+
+  override stream(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return new ReadableStream({
+      start: (controller) => {
+        if (this.size > 0) controller.enqueue(this.#bytes);
+        controller.close();
+      },
+    });
+  }
 }
 
 /** Key of the client for calls whose URL holds a checked address, and `host` the name. No proxy is called so. */
