@@ -133,13 +133,7 @@ async function serve(
     now: () => Date.now(),
   });
   const metrics = new Metrics();
-  const keys = new ClientKeys({
-    now: Date.now,
-    dateOf: (ms) => days.dayOf(ms),
-    nextDay: (ms) => days.nextDay(ms),
-    nextMonth: (ms) => days.nextMonth(ms),
-    cnyPerUsd: settings.cnyPerUsd,
-  });
+  const keys = new ClientKeys({ now: Date.now, days, cnyPerUsd: settings.cnyPerUsd });
   const routing = await Routing.load(store, tools.upstreams.hosts.policy, (rows, table) => {
     secrets.replace(storedSecrets(rows));
     metrics.useNames(rows);

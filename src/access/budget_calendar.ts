@@ -3,7 +3,7 @@
 /** How days are reckoned in the configured zone. Times are epoch milliseconds. */
 export interface BudgetDays {
   /** The day of a moment, `2026-05-20`. */
-  dateOf(ms: number): string;
+  dayOf(ms: number): string;
   /** Start of the next day. */
   nextDay(ms: number): number;
   /** Start of the next month. */
@@ -24,7 +24,7 @@ export class BudgetCalendar {
   /** The day of this moment, `2026-05-20`. */
   today(nowMs: number): string {
     if (!(nowMs >= this.#sinceMs && nowMs < this.#untilMs)) {
-      this.#today = this.#days.dateOf(nowMs);
+      this.#today = this.#days.dayOf(nowMs);
       this.#sinceMs = nowMs;
       this.#untilMs = this.#days.nextDay(nowMs);
     }

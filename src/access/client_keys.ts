@@ -13,9 +13,10 @@ import { hashKey, keyHash } from "./key_text.ts";
 export type { Entrance, LimitRefusal, Permit, RequestUse } from "./key_limits.ts";
 
 /** What the keys need to know of the world. */
-export interface ClientKeysOptions extends BudgetDays {
+export interface ClientKeysOptions {
   /** Epoch milliseconds. */
   now(): number;
+  readonly days: BudgetDays;
   /** What a US dollar costs in yuan; more than 0. */
   readonly cnyPerUsd: number;
 }
@@ -84,11 +85,11 @@ export class ClientKeys {
 
   /** @throws {RangeError} when there is no usable rate between the currencies. */
   constructor(options: ClientKeysOptions) {
-    const { cnyPerUsd } = options;
+    const { days, cnyPerUsd } = options;
     if (!(cnyPerUsd > 0 && Number.isFinite(cnyPerUsd))) {
       throw new RangeError(`cnyPerUsd must be more than 0, not ${cnyPerUsd}`);
     }
-    this.#setting = { now: () => options.now(), calendar: new BudgetCalendar(options), cnyPerUsd };
+    this.#setting = { now: () => options.now(), calendar: new BudgetCalendar(days), cnyPerUsd };
   }
 
   /**

@@ -41,7 +41,7 @@ const healthSchema = z.object({
   success_rate_24h: z.number().openapi({
     description: "Successes of 100 attempts that succeeded or were the provider's failure; 0 without any.",
   }),
-  total_requests_24h: count.openapi({ description: "All attempts." }),
+  total_requests_24h: count.openapi({ description: "All attempts that have ended." }),
   avg_response_time_ms: z.number().openapi({ description: "Whole duration of successes in the last 24 h." }),
 }).openapi("ProviderHealth");
 

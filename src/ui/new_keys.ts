@@ -7,8 +7,8 @@
  *
  * @module
  */
-import { createHash } from "node:crypto";
 import type { Context, MiddlewareHandler } from "@hono/hono";
+import { hashKey } from "../access/key_text.ts";
 
 /** The UI reads the list at once; a key that is not asked for is forgotten after so long, milliseconds. */
 const KEPT_MS = 30_000;
@@ -70,5 +70,5 @@ function keyIn(row: unknown): Pick<NewKey, "id" | "key"> | null {
 
 /** Who calls, told by the credential without keeping it. */
 function callerOf(c: Context): string {
-  return createHash("sha256").update(c.req.header("authorization") ?? "").digest("base64");
+  return hashKey(c.req.header("authorization") ?? "");
 }

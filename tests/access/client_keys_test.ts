@@ -9,9 +9,10 @@ import {
   type LimitRefusal,
   type Permit,
 } from "../../src/access/client_keys.ts";
+import { Days } from "../../src/accounting/days.ts";
 import type { AuthKey } from "../../src/store/auth_keys.ts";
 import { authKey } from "../store/fixtures.ts";
-import { CNY_PER_USD, DAY, HOUR, NOW, tryIn, UTC_CALENDAR } from "./limited_key.ts";
+import { CNY_PER_USD, HOUR, NOW, tryIn, UTC_DAYS } from "./limited_key.ts";
 
 const UNKNOWN = { ok: false, reason: "unknown" };
 const EXPIRED = { ok: false, reason: "expired" };
@@ -47,7 +48,7 @@ class Sample {
   constructor(rows: readonly AuthKey[], options: Partial<ClientKeysOptions> = {}) {
     this.keys = new ClientKeys({
       now: () => this.at,
-      ...UTC_CALENDAR,
+      days: UTC_DAYS,
       cnyPerUsd: CNY_PER_USD,
       ...options,
     });
@@ -325,11 +326,7 @@ Deno.test("restore() takes over what earlier runs have counted, also of keys tha
 });
 
 Deno.test("admit() begins a new day where the configured zone does", () => {
-  const zone = 8 * HOUR;
-  const sample = new Sample([row(1, { budgetDay: 1 })], {
-    dateOf: (ms) => new Date(ms + zone).toISOString().slice(0, 10),
-    nextDay: (ms) => (Math.floor((ms + zone) / DAY) + 1) * DAY - zone,
-  });
+  const sample = new Sample([row(1, { budgetDay: 1 })], { days: new Days("Asia/Shanghai") });
   permit(tryIn(sample.key("key-1"))).spent({ tokens: 0, cost: 1, currency: "USD" });
   const answer = tryIn(sample.key("key-1"));
   if (answer.ok) assert.fail("it was admitted");
@@ -343,9 +340,13 @@ Deno.test("admit() begins a new day where the configured zone does", () => {
 Deno.test("admit() asks for the date once a day, not once a request", () => {
   let asked = 0;
   const sample = new Sample([row(1, { budgetDay: 1 }), row(2)], {
-    dateOf: (ms) => {
-      asked++;
-      return new Date(ms).toISOString().slice(0, 10);
+    days: {
+      dayOf: (ms) => {
+        asked++;
+        return UTC_DAYS.dayOf(ms);
+      },
+      nextDay: (ms) => UTC_DAYS.nextDay(ms),
+      nextMonth: (ms) => UTC_DAYS.nextMonth(ms),
     },
   });
   for (let i = 0; i < 500; i++) {

@@ -9,6 +9,7 @@ import {
   type Permit,
   type RequestUse,
 } from "../../src/access/key_limits.ts";
+import { Days } from "../../src/accounting/days.ts";
 import { authKey } from "../store/fixtures.ts";
 
 /** Noon of a Wednesday. */
@@ -17,11 +18,7 @@ export const HOUR = 3_600_000;
 export const DAY = 24 * HOUR;
 export const CNY_PER_USD = 7;
 /** Days and months that begin with UTC's. */
-export const UTC_CALENDAR = {
-  dateOf: (ms: number) => new Date(ms).toISOString().slice(0, 10),
-  nextDay: (ms: number) => (Math.floor(ms / DAY) + 1) * DAY,
-  nextMonth: (ms: number) => Date.UTC(new Date(ms).getUTCFullYear(), new Date(ms).getUTCMonth() + 1),
-};
+export const UTC_DAYS = new Days("UTC");
 
 const UNLIMITED: LimitRules = { ...authKey(), budgetBaseline: null };
 
@@ -32,7 +29,7 @@ export class Sample {
 
   constructor(rules: Partial<LimitRules>) {
     this.limits = new KeyLimits(
-      { now: () => this.at, calendar: new BudgetCalendar(UTC_CALENDAR), cnyPerUsd: CNY_PER_USD },
+      { now: () => this.at, calendar: new BudgetCalendar(UTC_DAYS), cnyPerUsd: CNY_PER_USD },
       { ...UNLIMITED, ...rules },
     );
   }

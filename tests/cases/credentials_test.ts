@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { adminToken } from "../../src/access/admin_token.ts";
 import { ClientAddresses } from "../../src/access/client_address.ts";
 import { ClientKeys } from "../../src/access/client_keys.ts";
+import { Days } from "../../src/accounting/days.ts";
 import { hashKey } from "../../src/access/key_text.ts";
 import type { Gateway } from "../../src/gateway/client_request.ts";
 import { gatewayRoutes, type RouteOptions } from "../../src/gateway/routes.ts";
@@ -24,13 +25,7 @@ function options(token: string): RouteOptions {
   return {
     gateway: NOBODY,
     token: adminToken(token),
-    keys: new ClientKeys({
-      now: Date.now,
-      dateOf: () => "2026-05-20",
-      nextDay: (ms) => ms,
-      nextMonth: (ms) => ms,
-      cnyPerUsd: 7,
-    }),
+    keys: new ClientKeys({ now: Date.now, days: new Days("UTC"), cnyPerUsd: 7 }),
     bodyLimitBytes: 1_000_000,
     addresses: new ClientAddresses([]),
   };

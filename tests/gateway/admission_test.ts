@@ -2,15 +2,10 @@
 import assert from "node:assert/strict";
 import { adminToken } from "../../src/access/admin_token.ts";
 import { ClientKeys } from "../../src/access/client_keys.ts";
+import { Days } from "../../src/accounting/days.ts";
 import { admit, bearerCredential } from "../../src/gateway/admission.ts";
 
-const keys = new ClientKeys({
-  now: () => 0,
-  dateOf: () => "2026-05-20",
-  nextDay: () => 1,
-  nextMonth: () => 1,
-  cnyPerUsd: 7,
-});
+const keys = new ClientKeys({ now: () => 0, days: new Days("UTC"), cnyPerUsd: 7 });
 const open = { token: null, keys };
 const closed = { token: adminToken("t"), keys };
 
