@@ -136,6 +136,7 @@ async function serve(
   const keys = new ClientKeys({ now: Date.now, days, cnyPerUsd: settings.cnyPerUsd });
   const routing = await Routing.load(store, tools.upstreams.hosts.policy, (rows, table) => {
     secrets.replace(storedSecrets(rows));
+    tools.upstreams.keepProxies(new Set(rows.providers.map(({ proxy }) => proxy)));
     metrics.useNames(rows);
     keys.useRows(rows.authKeys ?? []);
     keeper.keepWithin(liveScope(rows));

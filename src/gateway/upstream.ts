@@ -81,6 +81,15 @@ export class Upstreams {
     });
   }
 
+  /** Gives up the connections through proxies other than these. Calls that are under way through them go on. */
+  keepProxies(proxies: ReadonlySet<string>): void {
+    for (const [proxy, client] of this.#clients) {
+      if (proxy === "" || proxy === PINNED || proxies.has(proxy)) continue;
+      client.close();
+      this.#clients.delete(proxy);
+    }
+  }
+
   /** Closes idle connections and lets no new call begin. */
   close(): void {
     for (const client of this.#clients.values()) client.close();

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { okChat } from "../upstream/fixtures.ts";
-import { answer } from "../upstream/replies.ts";
+import { okChat, okSse } from "../upstream/fixtures.ts";
+import { answer, until } from "../upstream/replies.ts";
 import { ScriptedUpstream } from "../upstream/scripted_upstream.ts";
 import { TestGateway } from "./test_gateway.ts";
 
@@ -66,4 +66,30 @@ Deno.test("a proxy's credentials are sent to it and shown to nobody", async () =
     JSON.stringify(await gateway.admin("GET", "/providers")),
   ];
   assert.ok(!told.join("").includes("canary-secret"));
+});
+
+Deno.test("connections through a proxy that no provider has any more are given up, what is under way ends in its time", async () => {
+  const gate = Promise.withResolvers<void>();
+  await using former = await ScriptedUpstream.start(okChat());
+  await using later = await ScriptedUpstream.start(okChat());
+  await using gateway = await TestGateway.start();
+  const { providers } = await gateway.serveModel({
+    providers: [{ url: "http://provider.example", provider: { proxy: former.url } }],
+  });
+  former.enqueue([...okSse().slice(0, 3), until(gate.promise), ...okSse().slice(3)]);
+  const streamed = await gateway.chat({ stream: true });
+  // One more connection, which is idle then.
+  await (await gateway.chat({})).text();
+  const [busy, idle] = former.connections;
+  assert.equal(former.connections.length, 2);
+  await gateway.admin("PUT", `/providers/${providers[0]?.ID}`, {
+    ...{ name: "provider-1", type: "openai", proxy: later.url },
+    config: JSON.stringify({ base_url: "http://provider.example", api_key: "sk-upstream-1-secret" }),
+  });
+  await idle?.closed;
+  await (await gateway.chat({})).text();
+  assert.deepEqual([former.requests.length, later.requests.length], [2, 1]);
+  gate.resolve();
+  assert.match(await streamed.text(), /data: \[DONE\]/);
+  await busy?.closed;
 });
