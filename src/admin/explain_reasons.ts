@@ -102,7 +102,7 @@ export function whyExcluded(reason: Misfit, asked: Asked, row: Association | und
     case "image":
       return "the request holds an image, and the association is not marked as capable of images";
     case "no_key":
-      return "the provider has no key";
+      return "all keys of the provider are switched off";
   }
 }
 

@@ -21,10 +21,11 @@ export interface PoolEntry {
   /** `""` = none. */
   readonly name: string;
   readonly weight: number;
+  readonly enabled: boolean;
 }
 
 /** What is changed of a key; what is left out stays. */
-export type PoolEntryChange = Partial<Pick<PoolEntry, "name" | "weight">>;
+export type PoolEntryChange = Partial<Pick<PoolEntry, "name" | "weight" | "enabled">>;
 
 type JsonArrayNode = Extract<JsonNode, { kind: "array" }>;
 type Span = Pick<JsonNode, "start" | "end">;
@@ -38,7 +39,7 @@ export function addKey(text: string, entry: PoolEntry): string {
   return insertEntry(text, entry, "end");
 }
 
-/** The text with another name or weight of a key that is in the pool. */
+/** The text with another name, weight or switch of a key that is in the pool. */
 export function changeKey(text: string, entry: PoolEntry, change: PoolEntryChange): string {
   const object = objectOf(text);
   const changed = { ...entry, ...change };
@@ -53,6 +54,7 @@ export function changeKey(text: string, entry: PoolEntry, change: PoolEntryChang
   let own = text.slice(item.start, item.end);
   if (change.name !== undefined) own = setMember(own, "name", JSON.stringify(change.name));
   if (change.weight !== undefined) own = setMember(own, "weight", String(change.weight));
+  if (change.enabled !== undefined) own = setMember(own, "enabled", String(change.enabled));
   return replace(text, item, own);
 }
 
@@ -76,12 +78,17 @@ function insertEntry(text: string, entry: PoolEntry, where: "start" | "end"): st
 /** A plain key as text, as people write it; else an object with what it has. */
 function entryJson(entry: PoolEntry): string {
   if (isPlain(entry)) return JSON.stringify(entry.key);
-  const { key, name, weight } = entry;
-  return JSON.stringify({ key, ...(name === "" ? {} : { name }), ...(weight === 1 ? {} : { weight }) });
+  const { key, name, weight, enabled } = entry;
+  return JSON.stringify({
+    key,
+    ...(name === "" ? {} : { name }),
+    ...(weight === 1 ? {} : { weight }),
+    ...(enabled ? {} : { enabled }),
+  });
 }
 
-function isPlain({ name, weight }: PoolEntry): boolean {
-  return name === "" && weight === 1;
+function isPlain({ name, weight, enabled }: PoolEntry): boolean {
+  return name === "" && weight === 1 && enabled;
 }
 
 /** Removes the items that hold the secret. */

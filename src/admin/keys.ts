@@ -37,16 +37,19 @@ const shape = {
     .nullable().transform((name) => name ?? "")
     .openapi({ description: "Name for people, unique in the pool; empty = none." }),
   weight: wholeField(0, 1_000_000, "Share of the provider's traffic; 0 = only when no other key is usable."),
+  enabled: z.boolean(must("true or false")).openapi({ description: "A key that is off is never sent." }),
 };
 
 const keyCreate = z.strictObject({
   ...shape,
   name: shape.name.default(""),
   weight: shape.weight.default(1),
+  enabled: shape.enabled.default(true),
 }).openapi("KeyCreate");
 const keyCreateNames = fieldNames(keyCreate);
 
-const keyUpdate = z.strictObject({ name: shape.name, weight: shape.weight }).partial().openapi("KeyUpdate");
+const { key: _key, ...changeable } = shape;
+const keyUpdate = z.strictObject(changeable).partial().openapi("KeyUpdate");
 const keyUpdateNames = fieldNames(keyUpdate);
 
 const keySchema = z.object({
@@ -54,8 +57,10 @@ const keySchema = z.object({
   name: z.string(),
   mask: z.string().openapi({ description: "The key's last four characters, if it is long enough." }),
   weight: z.int(),
-  status: z.enum(["usable", "trial", "cooling", "bad"]).openapi({
-    description: "trial = its pause is over; one request at a time tries it until one succeeds. " +
+  enabled: z.boolean(),
+  status: z.enum(["usable", "trial", "cooling", "bad", "off"]).openapi({
+    description:
+      "off = switched off. trial = its pause is over; one request at a time tries it until one succeeds. " +
       "bad = the vendor refuses it.",
   }),
   cooling_until: momentSchema,
@@ -147,14 +152,18 @@ function poolRoutes(app: OpenAPIHono, context: AdminContext): void {
     method: "patch",
     path: "/providers/{id}/keys/{key}",
     tag,
-    summary: "Change the name or the weight of a key; a field left out keeps its value",
+    summary: "Change the name or the weight of a key, or switch it; a field left out keeps its value",
     audit: { action: "provider.update_key", row },
     body: keyUpdate,
     data: keySchema,
     faults: [404, 409, 422],
   }, async (c) => {
-    const { name, weight } = validFields(keyUpdate, await readFields(c, keyUpdateNames));
-    const change = { ...(name === undefined ? {} : { name }), ...(weight === undefined ? {} : { weight }) };
+    const { name, weight, enabled } = validFields(keyUpdate, await readFields(c, keyUpdateNames));
+    const change = {
+      ...(name === undefined ? {} : { name }),
+      ...(weight === undefined ? {} : { weight }),
+      ...(enabled === undefined ? {} : { enabled }),
+    };
     const edited = await edit(pathId(c), ({ provider, keys }) => {
       const { id: key, secret, ...current } = named(c, keys);
       checkName(name ?? "", key, keys);
@@ -228,7 +237,7 @@ function auditedPool(row: Provider | null): AuditedRow {
   const { provider, keys } = poolOf(row);
   return {
     name: provider.name,
-    shown: { keys: keys.map(({ id, name, secret, weight }) => ({ id, name, mask: mask(secret), weight })) },
+    shown: { keys: keys.map(({ secret, ...key }) => ({ ...key, mask: mask(secret) })) },
   };
 }
 
@@ -254,7 +263,8 @@ function keyRow(
     name: key.name,
     mask: mask(key.secret),
     weight: key.weight,
-    status: keyStatus(state, at),
+    enabled: key.enabled,
+    status: key.enabled ? keyStatus(state, at) : "off",
     cooling_until: future(state.cooldown?.until, at),
     bad_until: future(state.badUntil, at),
     error_count: state.errorCount,

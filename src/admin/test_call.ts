@@ -14,7 +14,7 @@ import type { Target } from "../gateway/routing_table.ts";
 import { CLIENT_GONE } from "../gateway/upstream.ts";
 import type { JsonObject } from "../protocols/json_access.ts";
 import type { Operation, Protocol } from "../protocols/protocol.ts";
-import { parseProviderConfig } from "../protocols/provider_config.ts";
+import { ALL_KEYS_OFF, parseProviderConfig } from "../protocols/provider_config.ts";
 import type { AdminContext } from "./context.ts";
 import { Fault } from "./envelope.ts";
 
@@ -50,7 +50,8 @@ export async function testedRoute(
   if (target === undefined || route === undefined) throw await whyNone(id, store);
   const status = ({ id }: { readonly id: string }) => keyStatus(gateway.live.key(id), now());
   const key = route.keys.find((each) => status(each) === "usable") ?? route.keys[0];
-  return { protocol: route.protocol, target, secret: key === undefined ? "" : target.secretOf(key.id) };
+  if (key === undefined) throw new Fault(400, `The provider cannot be called: ${ALL_KEYS_OFF}`);
+  return { protocol: route.protocol, target, secret: target.secretOf(key.id) };
 }
 
 async function whyNone(id: number, store: AdminContext["store"]): Promise<Fault> {

@@ -76,7 +76,7 @@ export type NoRoute =
   | "no_protocol"
   /** None of those that speak it has the capabilities. */
   | "no_capability"
-  /** None of those that fit has a key. */
+  /** None of those that fit has a key that is switched on. */
   | "no_key";
 
 /** Why no route can serve the request. Use it when {@link eligible} gave none. */

@@ -132,7 +132,7 @@ function noRouteMessage(noRoute: NoRoute | undefined): string {
     case "no_capability":
       return "No provider of this model can do what this request asks for (tools, structured output or images).";
     case "no_key":
-      return "No provider of this model has a key.";
+      return "No provider of this model has a key that is switched on.";
     case "all_off":
       return "All providers of this model are switched off.";
     case undefined:

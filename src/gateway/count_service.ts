@@ -2,7 +2,7 @@
 import { endpoint } from "../protocols/base_url.ts";
 import { anthropicCountTokens } from "../protocols/anthropic/messages.ts";
 import type { ClientCall, Upstream } from "../protocols/protocol.ts";
-import { parseProviderConfig } from "../protocols/provider_config.ts";
+import { keysOn, parseProviderConfig } from "../protocols/provider_config.ts";
 import { VENDORS } from "../protocols/vendors.ts";
 import type { AttemptTools } from "./attempt.ts";
 import { CallTimer } from "./call_timer.ts";
@@ -23,8 +23,9 @@ const WAIT_MS = 10_000;
 export function countServiceOf(config: string): CountService | null {
   const parsed = parseProviderConfig("anthropic", config);
   if (!parsed.ok) return null;
-  const { baseUrl, version, beta, keys } = parsed.config;
-  return { upstream: { baseUrl, version, beta }, secret: keys[0]?.secret ?? "" };
+  const { baseUrl, version, beta } = parsed.config;
+  const keys = keysOn(parsed.config);
+  return keys === null ? null : { upstream: { baseUrl, version, beta }, secret: keys[0]?.secret ?? "" };
 }
 
 /** A count that somebody has answered. */

@@ -1,7 +1,7 @@
 /** Asks a provider which models it has, for the operator. @module */
 import { endpoint } from "../protocols/base_url.ts";
 import { type ListedModel, MODEL_LISTINGS } from "../protocols/model_listing.ts";
-import { isProviderType, parseProviderConfig } from "../protocols/provider_config.ts";
+import { ALL_KEYS_OFF, isProviderType, keysOn, parseProviderConfig } from "../protocols/provider_config.ts";
 import type { Provider } from "../store/providers.ts";
 import type { AttemptTools } from "./attempt.ts";
 import { CallTimer } from "./call_timer.ts";
@@ -28,7 +28,9 @@ export async function listProviderModels(
   if (!parsed.ok) throw new Error(parsed.reason);
   if (!isProviderType(provider.type)) throw new Error(`unknown provider type ${provider.type}`);
   const listing = MODEL_LISTINGS[provider.type];
-  const { baseUrl, version, beta, keys } = parsed.config;
+  const { baseUrl, version, beta } = parsed.config;
+  const keys = keysOn(parsed.config);
+  if (keys === null) throw new Error(ALL_KEYS_OFF);
   const secret = keys[0]?.secret ?? "";
   const models: ListedModel[] = [];
   const endAt = Date.now() + limitMs;

@@ -8,7 +8,12 @@ import type { Route, RouteKey } from "../failover/candidates.ts";
 import { secretsOf } from "../access/scrub.ts";
 import { UpstreamPolicy } from "../access/upstream_policy.ts";
 import type { Upstream } from "../protocols/protocol.ts";
-import { isProviderType, parseProviderConfig, type ProviderConfig } from "../protocols/provider_config.ts";
+import {
+  isProviderType,
+  keysOn,
+  parseProviderConfig,
+  type ProviderConfig,
+} from "../protocols/provider_config.ts";
 import type { Association } from "../store/associations.ts";
 import type { Model } from "../store/models.ts";
 import type { Provider } from "../store/providers.ts";
@@ -142,9 +147,10 @@ interface RoutedProvider {
   readonly routeKeys: readonly RouteKey[];
 }
 
+/** None = all keys are switched off. */
 function routeKeysOf(providerId: number, config: ProviderConfig): RouteKey[] {
-  const keys = config.keys.map((key) => ({ id: keyStateId(providerId, key.id), weight: key.weight }));
-  return keys.length > 0 ? keys : [{ id: keyStateId(providerId, KEYLESS), weight: 1 }];
+  if (config.keys.length === 0) return [{ id: keyStateId(providerId, KEYLESS), weight: 1 }];
+  return (keysOn(config) ?? []).map(({ id, weight }) => ({ id: keyStateId(providerId, id), weight }));
 }
 
 /** A limit in seconds, where 0 means none. */

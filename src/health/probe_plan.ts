@@ -5,9 +5,12 @@ import type { LiveState } from "../gateway/live_state.ts";
 
 import type { RoutingTable, Target } from "../gateway/routing_table.ts";
 import {
+  ALL_KEYS_OFF,
   isProviderType,
+  keysOn,
   parseProviderConfig,
   type ProviderConfig,
+  type ProviderKey,
   type ProviderType,
 } from "../protocols/provider_config.ts";
 import type { Association } from "../store/associations.ts";
@@ -68,6 +71,8 @@ export function planProbe(input: PlanInput): PlanResult {
   if (!parsed.ok) return parsed;
   if (!isProviderType(provider.type)) return { ok: false, reason: "the provider type is unknown" };
   const { config } = parsed;
+  const keys = keysOn(config);
+  if (keys === null) return { ok: false, reason: ALL_KEYS_OFF };
   return {
     ok: true,
     plan: {
@@ -76,7 +81,7 @@ export function planProbe(input: PlanInput): PlanResult {
       config,
       models: planModels(config.checkModel, input),
       associationIds: input.associations.map(({ id }) => id),
-      keys: planKeys(config, input),
+      keys: planKeys(keys, input),
     },
   };
 }
@@ -107,7 +112,10 @@ function price({ inputPrice, outputPrice }: Target): number {
 }
 
 /** Usable keys first, in the order of the pool; a refused one before one that rests; of those the soonest first. */
-function planKeys({ keys }: ProviderConfig, { provider, live, now }: PlanInput): [ProbeKey, ...ProbeKey[]] {
+function planKeys(
+  keys: readonly ProviderKey[],
+  { provider, live, now }: PlanInput,
+): [ProbeKey, ...ProbeKey[]] {
   const planned = (keyId: string, secret: string): ProbeKey => {
     const id = keyStateId(provider.id, keyId);
     return { id, secret, status: keyStatus(live.key(id), now) };

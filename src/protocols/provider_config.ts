@@ -29,6 +29,8 @@ export interface ProviderKey {
   readonly name: string;
   /** Share of the provider's traffic; 0 = only when no other key is usable. @default {1} */
   readonly weight: number;
+  /** The operator's switch: a key that is off is never sent. @default {true} */
+  readonly enabled: boolean;
   /** Never shown, logged or stored anywhere else. */
   readonly secret: string;
 }
@@ -78,6 +80,18 @@ export function parseProviderConfig(type: string, text: string): ProviderConfigR
     if (error instanceof Unusable) return { ok: false, reason: error.message };
     throw error;
   }
+}
+
+/** Why a provider cannot be called whose {@linkcode keysOn} are `null`. */
+export const ALL_KEYS_OFF = "all of its keys are switched off; switch one on or add another one";
+
+/**
+ * The keys that may be sent; none where calls carry no credential. `null` = there are keys, and all of them are off:
+ * then there is nothing to call the provider with.
+ */
+export function keysOn({ keys }: Pick<ProviderConfig, "keys">): readonly ProviderKey[] | null {
+  const on = keys.filter(({ enabled }) => enabled);
+  return on.length === 0 && keys.length > 0 ? null : on;
 }
 
 /** The id of a secret: the first 16 hex digits of its SHA-256. */
@@ -162,19 +176,28 @@ function keyPool(members: Record<string, unknown>): ProviderKey[] {
   const many = Object.hasOwn(members, "api_keys") ? members.api_keys ?? [] : [];
   if (!Array.isArray(many)) throw new Unusable("api_keys must be an array of keys");
   const entries = [{ key: single }, ...many.map(poolEntry)];
-  for (const { key: secret, name = "", weight = 1 } of entries) {
-    if (secret !== "" && !pool.has(secret)) pool.set(secret, { id: keyId(secret), name, weight, secret });
+  for (const { key: secret, name = "", weight = 1, enabled = true } of entries) {
+    if (secret === "" || pool.has(secret)) continue;
+    pool.set(secret, { id: keyId(secret), name, weight, enabled, secret });
   }
   return [...pool.values()];
 }
 
-function poolEntry(entry: unknown, index: number): { key: string; name?: string; weight?: number } {
+/** A key as it is written in `api_keys`. */
+interface WrittenKey {
+  readonly key: string;
+  readonly name?: string;
+  readonly weight?: number;
+  readonly enabled?: boolean;
+}
+
+function poolEntry(entry: unknown, index: number): WrittenKey {
   const where = `api_keys[${index}]`;
   if (typeof entry === "string") return { key: checkedHeaderValue(entry.trim(), where) };
   if (typeof entry !== "object" || entry === null || Array.isArray(entry)) {
-    throw new Unusable(`${where} must be a string or an object {"key", "name", "weight"}`);
+    throw new Unusable(`${where} must be a string or an object {"key", "name", "weight", "enabled"}`);
   }
-  const { key, name, weight } = entry as Record<string, unknown>;
+  const { key, name, weight, enabled } = entry as Record<string, unknown>;
   if (typeof key !== "string") throw new Unusable(`${where}.key must be a string`);
   if (name !== undefined && name !== null && typeof name !== "string") {
     throw new Unusable(`${where}.name must be a string`);
@@ -182,10 +205,14 @@ function poolEntry(entry: unknown, index: number): { key: string; name?: string;
   if (weight !== undefined && weight !== null && !isWeight(weight)) {
     throw new Unusable(`${where}.weight must be a whole number from 0 to ${MAX_WEIGHT}`);
   }
+  if (enabled !== undefined && enabled !== null && typeof enabled !== "boolean") {
+    throw new Unusable(`${where}.enabled must be true or false`);
+  }
   return {
     key: checkedHeaderValue(key.trim(), `${where}.key`),
     name: name ?? "",
     weight: isWeight(weight) ? weight : 1,
+    enabled: enabled ?? true,
   };
 }
 

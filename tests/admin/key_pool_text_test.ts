@@ -4,13 +4,13 @@ import fc from "fast-check";
 import { addKey, changeKey, type PoolEntry, removeKey } from "../../src/admin/key_pool_text.ts";
 import { parseProviderConfig } from "../../src/protocols/provider_config.ts";
 
-const plain = (key: string): PoolEntry => ({ key, name: "", weight: 1 });
+const plain = (key: string): PoolEntry => ({ key, name: "", weight: 1, enabled: true });
 
 /** The pool that a text makes. */
 function poolOf(text: string): PoolEntry[] {
   const parsed = parseProviderConfig("openai", text);
   assert.ok(parsed.ok, text);
-  return parsed.config.keys.map(({ secret, name, weight }) => ({ key: secret, name, weight }));
+  return parsed.config.keys.map(({ id: _id, secret, ...entry }) => ({ key: secret, ...entry }));
 }
 
 const URL = '"base_url":"http://h/v1"';
@@ -22,14 +22,14 @@ Deno.test("addKey() puts a provider's first plain key where older programs look 
     addKey(`{"api_key": null,"api_keys":[],${URL}}`, plain("k1")),
     `{"api_key": "k1","api_keys":[],${URL}}`,
   );
-  const named = { key: "k1", name: "main", weight: 2 };
+  const named = { ...plain("k1"), name: "main", weight: 2 };
   assert.equal(addKey(`{${URL}}`, named), `{${URL},"api_keys":[{"key":"k1","name":"main","weight":2}]}`);
 });
 
 Deno.test("addKey() keeps the key that is there, in either form", () => {
   assert.equal(addKey(`{${URL}, "api_key":"k1"}`, plain("k2")), `{${URL}, "api_key":"k1","api_keys":["k2"]}`);
   assert.equal(
-    addKey(`{${URL},"api_keys":[ "k1" ],"n":10000000000000000001}`, { key: "k2", name: "b", weight: 1 }),
+    addKey(`{${URL},"api_keys":[ "k1" ],"n":10000000000000000001}`, { ...plain("k2"), name: "b" }),
     `{${URL},"api_keys":[ "k1",{"key":"k2","name":"b"} ],"n":10000000000000000001}`,
   );
   assert.equal(
@@ -52,18 +52,28 @@ Deno.test("changeKey() moves a single key into the pool, since api_key has no ro
 
 Deno.test("changeKey() touches nothing of an entry but what is changed", () => {
   assert.equal(
-    changeKey(`{${URL},"api_keys":["k1", {"weight": 3, "note":1.0, "key":"k2"}]}`, {
-      key: "k2",
-      name: "",
-      weight: 3,
-    }, {
-      name: "b",
-    }),
+    changeKey(
+      `{${URL},"api_keys":["k1", {"weight": 3, "note":1.0, "key":"k2"}]}`,
+      { ...plain("k2"), weight: 3 },
+      { name: "b" },
+    ),
     `{${URL},"api_keys":["k1", {"weight": 3, "note":1.0, "key":"k2","name":"b"}]}`,
   );
   assert.equal(
     changeKey(`{${URL},"api_keys":["k1","k2"]}`, plain("k1"), { weight: 5 }),
     `{${URL},"api_keys":[{"key":"k1","weight":5},"k2"]}`,
+  );
+});
+
+Deno.test("changeKey() writes that a key is off, out of reach of older programs, and that it is on again", () => {
+  const off = changeKey(`{${URL},"api_key":"k1"}`, plain("k1"), { enabled: false });
+  assert.equal(off, `{${URL},"api_keys":[{"key":"k1","enabled":false}]}`);
+  assert.deepEqual(poolOf(off), [{ ...plain("k1"), enabled: false }]);
+  const on = changeKey(off, { ...plain("k1"), enabled: false }, { enabled: true });
+  assert.equal(on, `{${URL},"api_keys":[{"key":"k1","enabled":true}]}`);
+  assert.equal(
+    addKey(`{${URL}}`, { ...plain("k1"), enabled: false }),
+    `{${URL},"api_keys":[{"key":"k1","enabled":false}]}`,
   );
 });
 
@@ -80,7 +90,10 @@ Deno.test("removeKey() takes a key out wherever it stands, and its comma with it
 const keys = fc.constantFrom("k1", "k2", "k3", "k4");
 const entry = fc.oneof(
   keys,
-  fc.record({ key: keys, name: fc.constantFrom("a", ""), weight: fc.nat(3) }, { requiredKeys: ["key"] }),
+  fc.record(
+    { key: keys, name: fc.constantFrom("a", ""), weight: fc.nat(3), enabled: fc.boolean() },
+    { requiredKeys: ["key"] },
+  ),
   fc.constant(""),
 );
 const layout = fc.constantFrom(undefined, 1, "\t");
@@ -95,7 +108,7 @@ Deno.test("edits change the pool as they say and leave every other member alone"
       requiredKeys: [],
     }),
     keys,
-    fc.record({ name: fc.constantFrom("n", ""), weight: fc.nat(3) }),
+    fc.record({ name: fc.constantFrom("n", ""), weight: fc.nat(3), enabled: fc.boolean() }),
     layout,
     (members, key, change, indent) => {
       const text = JSON.stringify({ ...members, base_url: "http://h/v1", "10": 1, "2": 2 }, null, indent);

@@ -34,6 +34,7 @@ Deno.test("GET keys shows the pool in its order, masked, with names, weights and
   const { status, data } = await admin.call("GET", "/providers/1/keys");
   assert.equal(status, 200);
   const fresh = {
+    enabled: true,
     status: "usable",
     cooling_until: null,
     bad_until: null,
@@ -144,6 +145,25 @@ Deno.test("PATCH keys renames and reweighs a key, by id or by name, also one tha
   assert.deepEqual([again.data.name, again.data.weight], ["a/b c", 0]);
   const cleared = await admin.call("PATCH", `/providers/1/keys/${keyId(ONE)}`, { name: null });
   assert.equal(cleared.data.name, "");
+});
+
+Deno.test("PATCH keys switches a key off and on; what is known of it stays", async () => {
+  await using admin = await startLive();
+  await provide(admin, { api_key: ONE, api_keys: [TWO] });
+  admin.attempt(1, 0, "rate_limit");
+  const off = await admin.call("PATCH", `/providers/1/keys/${keyId(ONE)}`, { enabled: false });
+  assert.deepEqual([off.data.enabled, off.data.status, off.data.error_count], [false, "off", 1]);
+  assert.deepEqual(pool(admin), [TWO]);
+  const last = await admin.call("PATCH", `/providers/1/keys/${keyId(TWO)}`, { enabled: false });
+  assert.equal(last.data.status, "off");
+  assert.deepEqual(pool(admin), []);
+  const added = await admin.call("POST", "/providers/1/keys", { key: THREE, enabled: false });
+  assert.deepEqual([added.data.enabled, added.data.status], [false, "off"]);
+  const on = await admin.call("PATCH", `/providers/1/keys/${keyId(ONE)}`, { enabled: true });
+  assert.deepEqual([on.data.enabled, on.data.status], [true, "cooling"]);
+  assert.deepEqual(pool(admin), [ONE]);
+  const wrong = await admin.call("PATCH", `/providers/1/keys/${keyId(ONE)}`, { enabled: "no" });
+  assert.deepEqual([wrong.status, /enabled must be true or false/.test(wrong.message)], [400, true]);
 });
 
 Deno.test("DELETE keys removes a key and what was known of it; the last one may go too", async () => {

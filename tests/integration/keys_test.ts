@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { okChat } from "../upstream/fixtures.ts";
 import { json, type Reply } from "../upstream/replies.ts";
 import { ScriptedUpstream, type UpstreamRequest } from "../upstream/scripted_upstream.ts";
-import { TestGateway } from "./test_gateway.ts";
+import { TestGateway, TOKEN } from "./test_gateway.ts";
 
 const A = "sk-canary-aaaa-QKZVBWXJ";
 const B = "sk-canary-bbbb-HGTRPLMN";
@@ -182,4 +182,43 @@ Deno.test("a key that is removed while a request uses it lets the request go on"
   resolve();
   await asking;
   assert.deepEqual(used(upstream), [A, B]);
+});
+
+Deno.test("a key that is switched off is sent nowhere, and a provider whose keys are all off is called by nobody", async () => {
+  await using upstream = await ScriptedUpstream.start(okChat());
+  await using gateway = await TestGateway.start();
+  const { providers, associations } = await gateway.serveModel({
+    providers: [pooled(upstream, [{ key: A, enabled: false }, { key: B, name: "b" }])],
+  });
+  const provider = providers[0]?.ID;
+  await ask(gateway, 3);
+  assert.deepEqual(used(upstream), [B, B, B]);
+  await gateway.admin("PATCH", `/providers/${provider}/keys/b`, { enabled: false });
+
+  const refused = await gateway.chat({});
+  assert.equal(refused.status, 503);
+  assert.match((await refused.json()).error.message, /has a key that is switched on/);
+  const { excluded } = await gateway.admin<{ excluded: { reason: string; message: string }[] }>(
+    "POST",
+    "/explain",
+    { model: "m" },
+  );
+  assert.deepEqual(excluded.map(({ reason, message }) => [reason, message]), [
+    ["no_key", "all keys of the provider are switched off"],
+  ]);
+  const check = await gateway.admin<{ error_message: string }>("POST", `/health-check/force/${provider}`, {});
+  assert.match(check.error_message, /all of its keys are switched off/);
+  for (const path of [`/providers/models/${provider}`, `/test/${associations[0]?.ID}`]) {
+    const response = await fetch(`${gateway.url}/api${path}`, {
+      headers: { authorization: `Bearer ${TOKEN}` },
+    });
+    assert.match(await response.text(), /all of its keys are switched off/, path);
+    assert.notEqual(response.status, 200, path);
+  }
+  assert.equal(upstream.requests.length, 3);
+
+  await gateway.admin("PATCH", `/providers/${provider}/keys/b`, { enabled: true });
+  await gateway.admin("POST", `/health-check/force/${provider}`, {});
+  await ask(gateway);
+  assert.deepEqual([...new Set(used(upstream))], [B]);
 });

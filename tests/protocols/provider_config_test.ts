@@ -1,7 +1,12 @@
 /** Rules of `src/protocols/provider_config.ts`. @module */
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { keyId, parseProviderConfig, type ProviderConfig } from "../../src/protocols/provider_config.ts";
+import {
+  keyId,
+  keysOn,
+  parseProviderConfig,
+  type ProviderConfig,
+} from "../../src/protocols/provider_config.ts";
 
 function parsed(type: string, config: unknown): ProviderConfig {
   const result = parseProviderConfig(type, JSON.stringify(config));
@@ -20,7 +25,7 @@ const base_url = "http://h";
 Deno.test("parseProviderConfig() normalises the base URL and gives defaults", () => {
   assert.deepEqual(parsed("anthropic", { base_url: "http://h/", api_key: "k1" }), {
     baseUrl: "http://h/v1",
-    keys: [{ id: keyId("k1"), name: "", weight: 1, secret: "k1" }],
+    keys: [{ id: keyId("k1"), name: "", weight: 1, enabled: true, secret: "k1" }],
     keyPolicy: "round_robin",
     version: "2023-06-01",
     beta: "",
@@ -29,21 +34,31 @@ Deno.test("parseProviderConfig() normalises the base URL and gives defaults", ()
   });
 });
 
+Deno.test("keysOn() tells a pool that is switched off from none", () => {
+  const off = { key: "k1", enabled: false };
+  assert.deepEqual(keysOn(parsed("openai", { base_url })), []);
+  assert.equal(keysOn(parsed("openai", { base_url, api_keys: [off] })), null);
+  // The first of two that are the same key counts.
+  assert.equal(keysOn(parsed("openai", { base_url, api_keys: [off, "k1"] })), null);
+});
+
 Deno.test("parseProviderConfig() reads every member", () => {
   const config = parsed("anthropic", {
     base_url,
     api_key: "k1",
-    api_keys: ["k2", { key: "k3", name: "spare", weight: 0 }],
+    api_keys: ["k2", { key: "k3", name: "spare", weight: 0 }, { key: "k4", enabled: false }],
     key_policy: "least_used",
     version: "2024-01-01",
     beta: "a,b",
     check_model: "small",
   });
-  assert.deepEqual(config.keys.map(({ secret, name, weight }) => [secret, name, weight]), [
-    ["k1", "", 1],
-    ["k2", "", 1],
-    ["k3", "spare", 0],
+  assert.deepEqual(config.keys.map(({ secret, name, weight, enabled }) => [secret, name, weight, enabled]), [
+    ["k1", "", 1, true],
+    ["k2", "", 1, true],
+    ["k3", "spare", 0, true],
+    ["k4", "", 1, false],
   ]);
+  assert.deepEqual(keysOn(config)?.map(({ secret }) => secret), ["k1", "k2", "k3"]);
   assert.equal(config.keyPolicy, "least_used");
   assert.equal(config.version, "2024-01-01");
   assert.equal(config.beta, "a,b");
@@ -114,6 +129,7 @@ const REFUSED: readonly [type: string, text: string, reason: RegExp][] = [
     /api_keys\[0\]\.weight must be a whole/,
   ],
   ["openai", '{"base_url":"http://h","api_keys":[{"key":"canary","weight":0.5}]}', /api_keys\[0\]\.weight/],
+  ["openai", '{"base_url":"http://h","api_keys":[{"key":"canary","enabled":1}]}', /api_keys\[0\]\.enabled/],
   ["openai", '{"base_url":"http://h","api_keys":[{"key":"canary","weight":"3"}]}', /api_keys\[0\]\.weight/],
   [
     "openai",
