@@ -186,8 +186,8 @@ Deno.test("every kind of change is told, with what it was done to", async () => 
   });
   assert.deepEqual((await changesOf("log.clear"))?.["deleted_count"], [null, 1]);
   const [before, after] = (await changesOf("provider.update_key"))?.["keys"] as [object[], object[]];
-  assert.deepEqual(before[1], { id: key.id, name: "two", mask: key.mask, weight: 1 });
-  assert.deepEqual(after[1], { id: key.id, name: "two", mask: key.mask, weight: 7 });
+  assert.deepEqual(before[1], { id: key.id, name: "two", mask: key.mask, weight: 1, enabled: true });
+  assert.deepEqual(after[1], { id: key.id, name: "two", mask: key.mask, weight: 7, enabled: true });
 });
 
 Deno.test("the reset of a key tells what was forgotten, and nothing when nothing was", async () => {
