@@ -26,7 +26,7 @@ export interface RequestUse {
 export interface Entrance {
   readonly ok: true;
   /**
-   * Admits the request, or says which limit stands in the way.
+   * Admits the request, once, or says which limit stands in the way.
    *
    * @param estimate what it may use at most, all its attempts together
    */
@@ -137,24 +137,23 @@ export class KeyLimits {
     const refusal = longerRefusal(this.#refusal(now), this.#placeRefusal());
     if (refusal !== null) return refusal;
     this.#underWay++;
-    let left = false;
-    const leave = () => {
-      if (!left) this.#underWay--;
-      left = true;
-    };
-    let admitted = false;
+    let isHeld = true;
     return {
       ok: true,
       admit: (estimate) => {
-        const permit = this.#admit(estimate, leave);
-        admitted ||= permit.ok;
+        const permit = this.#admit(estimate);
+        if (permit.ok) isHeld = false;
         return permit;
       },
-      leave: () => admitted ? undefined : leave(),
+      leave: () => {
+        if (isHeld) this.#underWay--;
+        isHeld = false;
+      },
     };
   }
 
-  #admit(estimate: RequestUse, leave: () => void): Permit | LimitRefusal {
+  /** Admits a request that has its place; the permit gives it back. */
+  #admit(estimate: RequestUse): Permit | LimitRefusal {
     const now = this.#setting.now();
     const wanted = whole(estimate.tokens);
     const tokens = Math.min(wanted, this.#rules.tokensPerMinute ?? MOST_TOKENS);
@@ -164,7 +163,7 @@ export class KeyLimits {
     this.#reservedTokens += tokens;
     const hold = this.#budget.reserve(now, estimate.cost, estimate.currency);
     return new HeldPermit(hold, (used) => this.#tokens.add(this.#setting.now(), used), () => {
-      leave();
+      this.#underWay--;
       this.#reservedTokens -= tokens;
     });
   }
