@@ -1,7 +1,7 @@
 /** The texts of keys: how they are made, what is kept of them and what is shown. @module */
 import { createHash } from "node:crypto";
 import type { AuthKey } from "../store/auth_keys.ts";
-import { randomText } from "./random_text.ts";
+import { secretText } from "./random_text.ts";
 import { mask } from "./secrets.ts";
 
 /** What every key of a client begins with. */
@@ -16,7 +16,7 @@ export function newAuthKey(): string {
 
 /** A new secret that nobody can guess: the prefix, and so many random characters of `0-9a-zA-Z`. */
 export function newSecretText(prefix: string, length: number): string {
-  return prefix + randomText(length);
+  return prefix + secretText(length);
 }
 
 /** SHA-256 in hex. It needs no salt and no slow hash: a secret this long cannot be found by trying. */

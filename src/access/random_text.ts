@@ -1,23 +1,10 @@
-/** Texts of letters and digits that nobody can guess. @module */
+/** Random texts of `0-9a-zA-Z`, every character as likely as any other, from the system's secure source. @module */
+import { customAlphabet, customRandom, random } from "nanoid";
 
 const ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ";
-/** Random bytes are drawn for many texts at once: a call to the system costs more than a text. */
-const pool = new Uint8Array(4096);
-let used = pool.length;
 
-/** So many characters of `0-9a-zA-Z`, each as likely as any other. */
-export function randomText(length: number): string {
-  let text = "";
-  while (text.length < length) {
-    if (used === pool.length) {
-      crypto.getRandomValues(pool);
-      used = 0;
-    }
-    const value = (pool[used] ?? 0) & 63;
-    // What has become a part of a secret stays nowhere else.
-    pool[used++] = 0;
-    // 62 and 63 are drawn again, so that every character is equally likely.
-    if (value < ALPHABET.length) text += ALPHABET[value];
-  }
-  return text;
-}
+/** A text for a secret, of so many characters. It is drawn when it is wanted: none lies ready in memory. */
+export const secretText: (length: number) => string = customRandom(ALPHABET, 0, random);
+
+/** A text for an id, of so many characters. Many are drawn at once: a call to the system costs more than a text. */
+export const idText: (length: number) => string = customAlphabet(ALPHABET);
