@@ -16,6 +16,7 @@ export type { Entrance, LimitRefusal, Permit, RequestUse } from "./key_limits.ts
 export interface ClientKeysOptions {
   /** Epoch milliseconds. */
   now(): number;
+  /** Those that budgets are for. */
   readonly days: BudgetDays;
   /** What a US dollar costs in yuan; more than 0. */
   readonly cnyPerUsd: number;

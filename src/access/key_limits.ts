@@ -79,9 +79,9 @@ const MOST_TOKENS = 1e12;
 /**
  * Counts what one key uses and holds it to its limits.
  *
- * All limits but that of requests at once are taken together, so that a refusal takes nothing. Everything is counted whether or
- * not there is a limit: one that is set or lowered later acts at once on what has been used already. A limit of 0
- * admits nothing.
+ * A request takes its place among those at once first, and whatever else it needs together, so that a refusal takes
+ * nothing more. Everything is counted whether or not there is a limit: one that is set or lowered later acts at once on
+ * what has been used already. A limit of 0 admits nothing.
  *
  * Tokens: the estimate is set aside until the request is over, and a request is admitted while *used in the last
  * minute + set aside + its own estimate ≤ limit*. With estimates that are never too low, no 60 seconds see more
@@ -182,8 +182,7 @@ export class KeyLimits {
 
   /** What stands in the way of any request. Asked twice: others may have been admitted while a body was read. */
   #refusal(now: number): LimitRefusal | null {
-    const refusal: LimitRefusal | null = this.#budget.refusal(now);
-    return longerRefusal(refusal, this.#requestRefusal(now));
+    return longerRefusal<LimitRefusal>(this.#budget.refusal(now), this.#requestRefusal(now));
   }
 
   #requestRefusal(now: number): LimitRefusal | null {

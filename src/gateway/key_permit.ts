@@ -9,8 +9,14 @@ import { type ClientBody, wholeJson } from "./client_body.ts";
 import type { Gateway } from "./client_request.ts";
 import type { RoutedModel, RoutingTable } from "./routing_table.ts";
 
+/** A place among the requests of a key, and whose it is. */
+export interface KeyEntrance extends Entrance {
+  readonly key: ClientKey;
+}
+
 /** A refusal by one of the key's limits. */
 export interface LimitedRefusal {
+  readonly ok: false;
   readonly refusal: Refusal;
   readonly headers: Record<string, string>;
 }
@@ -55,18 +61,25 @@ interface AskedCall {
   readonly inspection: Inspection;
 }
 
-/** Admits a request within the limits of its key. */
+/** Lets a request in, before its body is read. */
+export function enterLimits(key: ClientKey, dialect: Dialect): KeyEntrance | LimitedRefusal {
+  const entrance = key.enter();
+  return entrance.ok ? { key, ...entrance } : limitedBy(entrance, key, dialect);
+}
+
+/** Admits a request that was let in, once it is known what it asks for. */
 export function takePermit(
-  key: ClientKey,
-  entrance: Entrance,
+  { key, admit }: KeyEntrance,
+  dialect: Dialect,
   call: AskedCall,
   gateway: Gateway,
-): Permit | LimitRefusal {
-  return entrance.admit(key.measuresUse ? mostUse(key, call, gateway) : NOTHING);
+): Permit | LimitedRefusal {
+  const answer = admit(key.measuresUse ? mostUse(key, call, gateway) : NOTHING);
+  return answer.ok ? answer : limitedBy(answer, key, dialect);
 }
 
 /** What a client is told whose key has met a limit. */
-export function limitedBy(
+function limitedBy(
   { limit, message, retryAfterMs }: LimitRefusal,
   key: ClientKey,
   dialect: Dialect,
@@ -76,7 +89,7 @@ export function limitedBy(
   // A client that waits for what never comes back only asks again.
   const status = retryAfterMs === null ? 402 : 429;
   const code = limit.startsWith("budget") ? "insufficient_quota" : "rate_limit_exceeded";
-  return { refusal: { status, code, message }, headers };
+  return { ok: false, refusal: { status, code, message }, headers };
 }
 
 const NOTHING: RequestUse = { tokens: 0, cost: 0, currency: "" };

@@ -1,7 +1,7 @@
 /** Serves one client request for one operation: admit, read, inspect, dispatch. @module */
 import type { Context } from "@hono/hono";
 import type { ClientAddresses } from "../access/client_address.ts";
-import type { ClientKey, Entrance } from "../access/client_keys.ts";
+import type { ClientKey } from "../access/client_keys.ts";
 import type { ClientCall, Dialect, ModelPlace, Operation } from "../protocols/protocol.ts";
 import { admit, type ClientAccess, type ReadCredential, type Refusal } from "./admission.ts";
 import { type ClientBody, NO_BODY, seenOf, understoodBody } from "./client_body.ts";
@@ -10,7 +10,7 @@ import { decodeOnce } from "./client_path.ts";
 import type { ClientRequest, Gateway } from "./client_request.ts";
 import { dispatch } from "./dispatch.ts";
 import type { HeaderRecord } from "./headers.ts";
-import { limitedBy, takePermit, whyForbidden } from "./key_permit.ts";
+import { enterLimits, type KeyEntrance, takePermit, whyForbidden } from "./key_permit.ts";
 import { errorResponse } from "./reply.ts";
 import { BodyRefused, readBody } from "./request_body.ts";
 import type { Caller } from "./request_log.ts";
@@ -67,35 +67,30 @@ interface LateRefusal {
   readonly headers?: Record<string, string>;
 }
 
-/** Who asks, and since when. */
-interface Asker {
-  readonly key: ClientKey | null;
-  readonly arrivedAt: number;
-}
-
 /** Serves a request within the limits of its key. */
 async function serveWithin(
   c: Context<Connection>,
   request: OperationRequest,
   options: RouteOptions,
-  { key, arrivedAt }: Asker,
+  { key, arrivedAt }: { readonly key: ClientKey | null; readonly arrivedAt: number },
 ): Promise<Response | LateRefusal> {
-  if (key === null) return await serveAdmitted(c, request, options, { key, entrance: null, arrivedAt });
-  const entrance = key.enter();
-  if (!entrance.ok) return limitedBy(entrance, key, request.operation.dialect);
+  if (key === null) return await serveEntered(c, request, options, { entrance: null, arrivedAt });
+  const entrance = enterLimits(key, request.operation.dialect);
+  if (!entrance.ok) return entrance;
   try {
-    return await serveAdmitted(c, request, options, { key, entrance, arrivedAt });
+    return await serveEntered(c, request, options, { entrance, arrivedAt });
   } finally {
     entrance.leave();
   }
 }
 
-async function serveAdmitted(
+async function serveEntered(
   c: Context<Connection>,
   { operation, pathModel = "", bodiless, tie, serve = dispatch }: OperationRequest,
   { gateway, bodyLimitBytes, addresses }: RouteOptions,
-  { key, entrance, arrivedAt }: Asker & { readonly entrance: Entrance | null },
+  { entrance, arrivedAt }: { readonly entrance: KeyEntrance | null; readonly arrivedAt: number },
 ): Promise<Response | LateRefusal> {
+  const key = entrance?.key ?? null;
   const request = c.req.raw;
   const body = bodiless === undefined
     ? await readClientBody(request, operation.modelPlace, bodyLimitBytes, gateway)
@@ -108,17 +103,17 @@ async function serveAdmitted(
   if (forbidden !== null) return { refusal: forbidden };
   const preferred = tie ?? await preferOwner(inspection.previousAnswerId, gateway.owners, key);
   if (preferred === OF_ANOTHER_KEY) return { refusal: NO_SUCH_PREVIOUS };
-  const permit = key === null || entrance === null
+  const permit = entrance === null
     ? null
-    : takePermit(key, entrance, { body, inspection }, gateway);
-  if (key !== null && permit?.ok === false) return limitedBy(permit, key, operation.dialect);
+    : takePermit(entrance, operation.dialect, { body, inspection }, gateway);
+  if (permit?.ok === false) return permit;
   const caller: Caller = {
     remoteIp: addresses.of(request.headers, c.env?.remoteAddr),
     userAgent: request.headers.get("user-agent") ?? "",
     authKeyId: key?.id ?? 0,
     recordsIo: key?.ioLog ?? false,
     providers: key?.providers ?? null,
-    permit: permit?.ok === true ? permit : null,
+    permit,
   };
   const { headers, signal } = request;
   const method = bodiless ?? "POST";
