@@ -136,7 +136,7 @@ async function serve(
   const keys = new ClientKeys({ now: Date.now, days, cnyPerUsd: settings.cnyPerUsd });
   const routing = await Routing.load(store, tools.upstreams.hosts.policy, (rows, table) => {
     secrets.replace(storedSecrets(rows));
-    tools.upstreams.keepProxies(new Set(rows.providers.map(({ proxy }) => proxy)));
+    tools.upstreams.keepProxies(new Set(rows.providers.map(({ proxy }) => proxy.trim())));
     metrics.useNames(rows);
     keys.useRows(rows.authKeys ?? []);
     keeper.keepWithin(liveScope(rows));

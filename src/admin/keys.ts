@@ -48,8 +48,7 @@ const keyCreate = z.strictObject({
 }).openapi("KeyCreate");
 const keyCreateNames = fieldNames(keyCreate);
 
-const { key: _key, ...changeable } = shape;
-const keyUpdate = z.strictObject(changeable).partial().openapi("KeyUpdate");
+const keyUpdate = z.strictObject(shape).omit({ key: true }).partial().openapi("KeyUpdate");
 const keyUpdateNames = fieldNames(keyUpdate);
 
 const keySchema = z.object({

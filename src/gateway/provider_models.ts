@@ -45,7 +45,7 @@ export async function listProviderModels(
       method: "GET",
       headers,
       body: null,
-      proxy: provider.proxy,
+      proxy: provider.proxy.trim(),
     } as const;
     const read = listing.readPage(await fetchJson(call, tools, endAt));
     models.push(...read.models);

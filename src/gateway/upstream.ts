@@ -75,10 +75,8 @@ export class Upstreams {
     client: Deno.HttpClient,
     signal: AbortSignal,
   ): Promise<Response> {
-    return fetch(url, {
-      ...{ method, headers, redirect: "manual", signal, client },
-      body: body === null ? null : new SentOnce(body),
-    });
+    const sent = body === null ? null : new SentOnce(body);
+    return fetch(url, { method, headers, body: sent, redirect: "manual", signal, client });
   }
 
   /** Gives up the connections through proxies other than these. Calls that are under way through them go on. */

@@ -25,6 +25,7 @@ import { HealthWriter } from "./writer.ts";
 /** What the service works with. */
 export interface HealthDependencies extends ProbeTools {
   readonly store: Store["health"];
+  /** Tells what the last 24 hours have seen. */
   readonly logs: Pick<Store["logs"], "traffic">;
   /** Longest time that a change waits for its batch, ms. */
   readonly flushMs: number;

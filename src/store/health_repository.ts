@@ -159,7 +159,6 @@ export function healthRepository(session: Session): Synchronous<Store["health"]>
       );
       return old + extra;
     },
-    // From the providers to their rows: then the index of both columns is walked, and nothing else is looked at.
   };
 }
 
