@@ -14,14 +14,14 @@ const HOUR_MS = 3_600_000;
 /** Whole hours that are kept: those of a day, and what clocks that were set may need. */
 const KEPT_MS = 26 * HOUR_MS;
 
-const ADD = `INSERT INTO traffic_hours
-    (hour_ms, model, provider_id, provider_name, outcome, success, requests, attempts, total_tokens, response_ms)
-  VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-  ON CONFLICT DO UPDATE SET
+const INTO = `INSERT INTO traffic_hours
+    (hour_ms, model, provider_id, provider_name, outcome, success, requests, attempts, total_tokens, response_ms)`;
+const ADDING = `ON CONFLICT DO UPDATE SET
     requests = requests + excluded.requests,
     attempts = attempts + excluded.attempts,
     total_tokens = total_tokens + excluded.total_tokens,
     response_ms = response_ms + excluded.response_ms`;
+const ADD = `${INTO} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ${ADDING}`;
 
 /** Attempts of an hour that have everything in common but their figures. */
 interface Group {
@@ -86,18 +86,24 @@ const FROM_ROWS = `coalesce(CAST(name AS text), '') AS model,
   FROM chat_logs
   WHERE started_at_ms >= ?1 AND started_at_ms < ?2 AND +status IS NOT 'running' AND +deleted_at IS NULL`;
 
-/** Makes the hours anew from the log rows that there are: those of older programs came in without them. */
-export function rebuildHours(database: Database): void {
-  database.run("DELETE FROM traffic_hours");
+/** Fills the hours of a file that has none yet. What they know of rows that are gone cannot be made again. */
+export function fillHours(database: Database): void {
+  if (database.get("SELECT 1 FROM traffic_hours LIMIT 1") === undefined) addToHours(database, null);
+}
+
+/** Adds rows that came in without their hours, as an old program's do. @param ids a JSON list; `null` = all rows */
+export function addToHours(database: Database, ids: string | null): void {
   const newest = database.get("SELECT max(started_at_ms) AS ms FROM chat_logs")?.["ms"];
   if (newest === null) return;
   const newestMs = integer(newest);
   database.run(
-    `INSERT INTO traffic_hours
-       (hour_ms, model, provider_id, provider_name, outcome, success, requests, attempts, total_tokens, response_ms)
-     SELECT started_at_ms / ${HOUR_MS} * ${HOUR_MS} AS hour_ms, ${FROM_ROWS} GROUP BY 1, 2, 3, 4, 5, 6`,
+    `${INTO}
+     SELECT started_at_ms / ${HOUR_MS} * ${HOUR_MS} AS hour_ms, ${FROM_ROWS}
+       AND (?3 IS NULL OR id IN (SELECT value FROM json_each(?3)))
+     GROUP BY 1, 2, 3, 4, 5, 6 ${ADDING}`,
     newestMs - KEPT_MS,
     newestMs + 1,
+    ids,
   );
 }
 

@@ -10,7 +10,7 @@ import { StoreOpenError } from "./errors.ts";
 import { migrate, type Migration, MIGRATIONS_DIRECTORY, readMigrations } from "./migrate.ts";
 import { checkIntegrity, type Origin, recognise } from "./recognise.ts";
 import { timeFormatter } from "./time.ts";
-import { rebuildHours } from "./traffic_hours.ts";
+import { fillHours } from "./traffic_hours.ts";
 import { fillIn, lacksOf } from "./upgrade_fill.ts";
 import { adoptWaitingRows } from "./usage_adoption.ts";
 
@@ -78,7 +78,7 @@ async function change(
   const lacks = lacksOf(database);
   const applied = migrate(database, migrations, format(request.nowMs));
   adoptWaitingRows(database, format);
-  rebuildHours(database);
+  fillHours(database);
   if (origin.kind === "legacy") fillIn(database, lacks, { nowMs: request.nowMs, format });
   return { origin, backup, applied };
 }

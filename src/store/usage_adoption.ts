@@ -7,7 +7,7 @@
 import { integer } from "./columns.ts";
 import type { Database } from "./database.ts";
 import type { TimeFormatter } from "./time.ts";
-import { rebuildHours } from "./traffic_hours.ts";
+import { addToHours } from "./traffic_hours.ts";
 
 const DAY_MS = 86_400_000;
 /** Offsets change at quarters of an hour at most. */
@@ -51,7 +51,7 @@ export function adoptStrangeRows(database: Database, format: TimeFormatter): voi
     const listed = "id IN (SELECT value FROM json_each(?1))";
     giveTimes(database, listed, ids);
     adopt(database, format, `log.${listed}`, ids);
-    rebuildHours(database);
+    addToHours(database, ids);
   });
 }
 

@@ -1,7 +1,10 @@
 /** Rules of what has happened lately, by the hour. @module */
 import { deepEqual, equal, ok } from "node:assert/strict";
+import type { SqlRow, SqlValue } from "../../src/store/columns.ts";
+import { Database } from "../../src/store/database.ts";
 import type { LogInsert, TrafficRow } from "../../src/store/logs.ts";
 import type { Store } from "../../src/store/store.ts";
+import { trafficSince as trafficOf } from "../../src/store/traffic_hours.ts";
 import { inFolder, log, NOW_MS, openOnce, sql, withStore } from "./fixtures.ts";
 
 const MINUTE_MS = 60_000;
@@ -105,28 +108,51 @@ Deno.test("hours that no report asks for any more are forgotten", () =>
     deepEqual(hours.map((row) => row["hour_ms"]), [Math.floor(now / HOUR_MS) * HOUR_MS]);
   }));
 
+/** A file with these rows, written by this program. */
+async function written(path: string, logs: readonly LogInsert[]): Promise<void> {
+  await withStore({ path }, async (store) => void await store.logs.write({ inserts: logs, updates: [] }));
+}
+
+const WITHOUT_COUNT = `DROP TRIGGER log_count_inserted; DROP TRIGGER log_count_removed;
+  DROP TRIGGER log_count_deleted; DROP TABLE log_count;`;
+
 Deno.test("the hours of a file that had none are made from its rows", () =>
   inFolder(async (folder) => {
     const path = `${folder}/llmio.db`;
     const logs = attempts(NOW_MS - 25 * HOUR_MS);
-    await withStore({ path }, (store) => store.logs.write({ inserts: logs, updates: [] }).then(() => {}));
+    await written(path, logs);
     sql(path, (database) =>
-      database.exec(`
-        DROP TRIGGER log_count_inserted; DROP TRIGGER log_count_removed; DROP TRIGGER log_count_deleted;
-        DROP TABLE log_count; DROP TABLE traffic_hours; DELETE FROM schema_migrations WHERE version >= 14;
-      `));
+      database.exec(
+        `${WITHOUT_COUNT} DROP TABLE traffic_hours; DELETE FROM schema_migrations WHERE version >= 14`,
+      ));
     await withStore({ path }, async (store) =>
       deepEqual(await trafficSince(store, NOW_MS - DAY_MS), counted(since(logs, NOW_MS - DAY_MS))));
   }));
 
-Deno.test("the hours take in what an old program has written meanwhile, once", () =>
+Deno.test("a later migration leaves the hours as they are: some of their rows may be gone", () =>
   inFolder(async (folder) => {
     const path = `${folder}/llmio.db`;
     const logs = attempts(NOW_MS - 3 * HOUR_MS);
-    await withStore({ path }, (store) => store.logs.write({ inserts: logs, updates: [] }).then(() => {}));
+    await written(path, logs);
     sql(path, (database) =>
       database.exec(
-        `INSERT INTO chat_logs (created_at, name, provider_name, status, total_tokens)
+        `DELETE FROM chat_logs WHERE id < 10; ${WITHOUT_COUNT} DELETE FROM schema_migrations WHERE version >= 15`,
+      ));
+    await withStore(
+      { path },
+      async (store) => deepEqual(await trafficSince(store, NOW_MS - DAY_MS), counted(logs)),
+    );
+  }));
+
+Deno.test("the hours take in what an old program has written meanwhile, once, and lose nothing that it removed", () =>
+  inFolder(async (folder) => {
+    const path = `${folder}/llmio.db`;
+    const logs = attempts(NOW_MS - 3 * HOUR_MS);
+    await written(path, logs);
+    sql(path, (database) =>
+      database.exec(
+        `DELETE FROM chat_logs WHERE id < 10;
+         INSERT INTO chat_logs (created_at, name, provider_name, status, total_tokens)
          VALUES ('2026-05-20 10:30:00+00:00', 'old', 'acme', 'error', 7)`,
       ));
     for (const opening of ["first", "second"]) {
@@ -139,16 +165,29 @@ Deno.test("the hours take in what an old program has written meanwhile, once", (
     }
   }));
 
+/** A connection that notes how each query is carried out. */
+class Explaining extends Database {
+  readonly plans: string[] = [];
+
+  override all(query: string, ...values: SqlValue[]): SqlRow[] {
+    const steps = super.all(`EXPLAIN QUERY PLAN ${query}`, ...values);
+    this.plans.push(steps.map((step) => String(step["detail"])).join("\n"));
+    return super.all(query, ...values);
+  }
+}
+
 Deno.test("of the log rows, only those of the begun hour are looked at, by the index of their time", () =>
   inFolder(async (folder) => {
     const path = `${folder}/llmio.db`;
     await openOnce(path);
-    const plan = sql(path, (database) =>
-      database.prepare(
-        `EXPLAIN QUERY PLAN SELECT name, count(*) FROM chat_logs
-         WHERE started_at_ms >= ?1 AND started_at_ms < ?2 AND +status IS NOT 'running' AND +deleted_at IS NULL
-         GROUP BY 1`,
-      ).all().map((row) => String(row["detail"])).join("\n"));
-    ok(plan.includes("idx_chat_logs_started_at_ms (started_at_ms>? AND started_at_ms<?)"), plan);
-    equal(/SCAN/.test(plan), false);
+    const database = new Explaining(path);
+    try {
+      trafficOf(database, NOW_MS - DAY_MS);
+    } finally {
+      database.close();
+    }
+    const [begun = "", whole = ""] = database.plans;
+    ok(begun.includes("idx_chat_logs_started_at_ms (started_at_ms>? AND started_at_ms<?)"), begun);
+    ok(whole.includes("SEARCH traffic_hours USING PRIMARY KEY (hour_ms>?)"), whole);
+    equal(/SCAN/.test(database.plans.join("\n")), false);
   }));
